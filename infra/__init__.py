@@ -1,0 +1,1 @@
+"""What Twofold runs on: Apache Kafka and PostgreSQL, on this machine."""
