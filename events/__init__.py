@@ -1,0 +1,1 @@
+"""The language of Twofold: what is on the log, and what it means."""

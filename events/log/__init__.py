@@ -1,0 +1,1 @@
+"""Reading the history, and appending to it on condition."""

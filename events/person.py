@@ -1,0 +1,319 @@
+"""
+A person, folded from their streams: what holds now, and nothing of how to decide.
+
+`evolve` sets fields and never refuses: what it is given has counted.
+"""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field
+
+from events.facts import Counted, Fact, State
+from events.moments import Moment
+from events.staff import (
+    AuthenticatorProposed,
+    CodeChecked,
+    LoggedOut,
+    LoginAttempted,
+    PasswordLinkIssued,
+    PasswordLinkKilled,
+    PasswordResetRequired,
+    PasswordSet,
+    Role,
+    RoleChanged,
+    StaffDeactivated,
+    StaffDetailsChanged,
+    StaffForgotten,
+    StaffReactivated,
+    StaffRegistered,
+    TwoFactorDisabled,
+    TwoFactorEnrolled,
+)
+from events.streams import organisation_of, subject_id
+
+KEPT_FAILURES = 20
+"""How many moments of failed tries a fold keeps, newest last: enough for the longest pause."""
+
+KEPT_DEVICES = 20
+KEPT_LINKS = 3
+
+BURNING: frozenset[str] = frozenset(
+    {"succeeded", "password_expired", "reset_required", "two_factor_mandatory"}
+)
+"""Outcomes of a login in which everything that was asked for was right."""
+
+
+class NotEnrolled(State):
+    kind: Literal["not_enrolled"] = "not_enrolled"
+
+
+class Enrolled(State):
+    kind: Literal["enrolled"] = "enrolled"
+    authenticator: str
+    method: Literal["totp"]
+    since: Moment
+
+
+class Disabled(State):
+    kind: Literal["disabled"] = "disabled"
+    cause: Literal["declined", "administrator", "reactivated"]
+    since: Moment
+    by: str
+
+
+SecondFactor = Annotated[NotEnrolled | Enrolled | Disabled, Field(discriminator="kind")]
+
+
+class Password(State):
+    credential: str
+    since: Moment
+
+
+class Failures(State):
+    """
+    Tries that failed.
+
+    Attributes:
+        in_a_row: How many since the last success.
+        recent: When the newest of them were, oldest first, at most `KEPT_FAILURES`.
+    """
+
+    in_a_row: int = 0
+    recent: tuple[Moment, ...] = ()
+
+    def failed(self, at: datetime) -> Self:
+        """One more."""
+        recent = (*self.recent, at)[-KEPT_FAILURES:]
+        return self.model_copy(update={"in_a_row": self.in_a_row + 1, "recent": recent})
+
+    def row_ended(self) -> Self:
+        """A success: the row is over; when the failures were is still so."""
+        return self.model_copy(update={"in_a_row": 0})
+
+
+class Link(State):
+    """
+    The newest e-mailed link.
+
+    Attributes:
+        wrong_codes: Given by this link.
+        spent: Its password is set, it was killed, or the credentials moved since.
+    """
+
+    id: str
+    ticket_digest: str
+    cause: str
+    expires: Moment
+    wrong_codes: int = 0
+    spent: bool = False
+
+
+class Person(State):
+    """
+    Everything that a decision about one person relies on.
+
+    Attributes:
+        credential_version: Counts password, factor and activation events; sessions and tickets
+            carry it, and die when it moves.
+        last_time_step: The highest time-step ever burned; never goes back.
+        wrong_passwords: Wrong passwords only.
+        wrong_codes: Wrong codes after a right password; a link's are counted apart.
+        wrong_link_codes: Wrong codes given by links, over all links.
+        failed_logins: Failed logins of whatever cause: what a stranger can see.
+        device_failures: Failed logins from each known device.
+        links_asked_for: When the newest links that weren't an administrator's were issued.
+        proposed: Change and candidate of the newest authenticator that was shown.
+        verified: When both factors were last proved by a login or a step-up.
+    """
+
+    staff_id: str
+    organisation_id: str
+    username_digest: str
+    data_key: str
+    details: str
+    role: Role
+    registered: Moment
+    active: bool = True
+    forgotten: bool = False
+    credential_version: int = 0
+    password: Password | None = None
+    reset_required: bool = False
+    second_factor: SecondFactor = NotEnrolled()
+    last_time_step: int = -1
+    wrong_passwords: Failures = Failures()
+    wrong_codes: Failures = Failures()
+    wrong_link_codes: Failures = Failures()
+    failed_logins: Failures = Failures()
+    device_failures: dict[str, Failures] = Field(default_factory=dict)
+    link: Link | None = None
+    links_asked_for: tuple[Moment, ...] = ()
+    proposed: tuple[str, str] | None = None
+    verified: Moment | None = None
+
+    @property
+    def enrolled(self) -> bool:
+        """Whether a second factor is in force."""
+        return isinstance(self.second_factor, Enrolled)
+
+
+def evolve(person: Person | None, counted: Counted) -> Person | None:
+    """
+    The person after *counted*, an event of one of their streams.
+
+    Args:
+        person: None before StaffRegistered.
+        counted: In log order.
+
+    Returns:
+        None only where nobody has been registered yet.
+    """
+    fact = counted.fact
+    if isinstance(fact, StaffRegistered):
+        return Person(
+            staff_id=subject_id(counted.stream),
+            organisation_id=organisation_of(counted.stream) or "",
+            username_digest=fact.username_digest,
+            data_key=fact.data_key,
+            details=fact.details,
+            role=fact.role,
+            registered=counted.at,
+        )
+    if person is None:
+        return None
+    changes = _changes(person, fact, counted)
+    return person.model_copy(update=changes) if changes else person
+
+
+def _changes(person: Person, fact: Fact, counted: Counted) -> dict[str, Any]:
+    match fact:
+        case StaffDetailsChanged():
+            return {"username_digest": fact.username_digest, "details": fact.details}
+        case RoleChanged():
+            return {"role": fact.role}
+        case PasswordSet():
+            return _credentials_moved(person) | {
+                "password": Password(credential=fact.credential, since=counted.at),
+                "reset_required": False,
+                "wrong_passwords": person.wrong_passwords.row_ended(),
+                "proposed": None,
+            }
+        case TwoFactorEnrolled():
+            return _credentials_moved(person) | {
+                "second_factor": Enrolled(
+                    authenticator=fact.authenticator, method=fact.method, since=counted.at
+                ),
+                "last_time_step": max(person.last_time_step, fact.time_step),
+                "wrong_codes": Failures(),
+                "wrong_link_codes": Failures(),
+            }
+        case TwoFactorDisabled():
+            return _credentials_moved(person) | {
+                "second_factor": Disabled(cause=fact.cause, since=counted.at, by=counted.actor),
+                "wrong_codes": Failures(),
+                "wrong_link_codes": Failures(),
+            }
+        case PasswordResetRequired():
+            return _credentials_moved(person) | {"reset_required": True}
+        case StaffDeactivated():
+            return _credentials_moved(person) | {"active": False}
+        case StaffReactivated():
+            return _reactivated(person, counted)
+        case StaffForgotten():
+            return _credentials_moved(person) | {
+                "active": False,
+                "forgotten": True,
+                "password": None,
+                "second_factor": NotEnrolled(),
+            }
+        case LoginAttempted():
+            return _login(person, fact, counted.at)
+        case CodeChecked():
+            return _code(person, fact, counted.at)
+        case PasswordLinkIssued():
+            return _link_issued(person, fact, counted.at)
+        case PasswordLinkKilled():
+            return {"link": _spent(person.link)}
+        case AuthenticatorProposed():
+            return {"proposed": (fact.change, fact.candidate)}
+        case LoggedOut() | _:
+            return {}
+
+
+def _credentials_moved(person: Person) -> dict[str, Any]:
+    return {"credential_version": person.credential_version + 1, "link": _spent(person.link)}
+
+
+def _spent(link: Link | None) -> Link | None:
+    return link and link.model_copy(update={"spent": True})
+
+
+def _reactivated(person: Person, counted: Counted) -> dict[str, Any]:
+    second_factor = person.second_factor
+    if isinstance(second_factor, Enrolled):
+        second_factor = Disabled(cause="reactivated", since=counted.at, by=counted.actor)
+    return _credentials_moved(person) | {
+        "active": True,
+        "password": None,
+        "reset_required": False,
+        "second_factor": second_factor,
+        "wrong_codes": Failures(),
+        "wrong_link_codes": Failures(),
+    }
+
+
+def _login(person: Person, fact: LoginAttempted, at: datetime) -> dict[str, Any]:
+    if fact.outcome in BURNING:
+        changes: dict[str, Any] = {"wrong_passwords": person.wrong_passwords.row_ended()}
+        if fact.time_step is not None:
+            changes |= {
+                "last_time_step": max(person.last_time_step, fact.time_step),
+                "wrong_codes": person.wrong_codes.row_ended(),
+                "verified": at,
+            }
+        if fact.outcome == "succeeded" and fact.device:
+            changes["device_failures"] = _device(person, fact.device, Failures())
+        return changes
+    changes = {"failed_logins": person.failed_logins.failed(at)}
+    if fact.device:
+        failures = person.device_failures.get(fact.device, Failures()).failed(at)
+        changes["device_failures"] = _device(person, fact.device, failures)
+    if fact.outcome == "wrong_password":
+        changes["wrong_passwords"] = person.wrong_passwords.failed(at)
+    elif fact.outcome == "wrong_code":
+        changes["wrong_codes"] = person.wrong_codes.failed(at)
+    return changes
+
+
+def _device(person: Person, device: str, failures: Failures) -> dict[str, Failures]:
+    others = {known: f for known, f in person.device_failures.items() if known != device}
+    kept = list(others.items())[-(KEPT_DEVICES - 1) :]
+    return dict([*kept, (device, failures)])
+
+
+def _code(person: Person, fact: CodeChecked, at: datetime) -> dict[str, Any]:
+    accepted, by_link = fact.outcome == "accepted", fact.purpose == "link"
+    if accepted and fact.time_step is not None:
+        changes: dict[str, Any] = {"last_time_step": max(person.last_time_step, fact.time_step)}
+        if by_link:
+            return changes | {"wrong_link_codes": person.wrong_link_codes.row_ended()}
+        return changes | {"wrong_codes": person.wrong_codes.row_ended(), "verified": at}
+    if fact.outcome != "wrong_code":
+        return {}
+    if not by_link:
+        return {"wrong_codes": person.wrong_codes.failed(at)}
+    changes = {"wrong_link_codes": person.wrong_link_codes.failed(at)}
+    if person.link and person.link.id == fact.link:
+        wrong_codes = person.link.wrong_codes + 1
+        changes["link"] = person.link.model_copy(update={"wrong_codes": wrong_codes})
+    return changes
+
+
+def _link_issued(person: Person, fact: PasswordLinkIssued, at: datetime) -> dict[str, Any]:
+    link = Link(
+        id=fact.link, ticket_digest=fact.ticket_digest, cause=fact.cause, expires=fact.expires
+    )
+    if fact.cause in {"asked_for", "mandatory"}:
+        recent = (*person.links_asked_for, at)[-KEPT_LINKS:]
+        return {"link": link, "links_asked_for": recent}
+    return {"link": link}

@@ -1,0 +1,78 @@
+"""Kafka's topics: names, keys, settings, and what would make a topic lose history."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+DEFAULT_PARTITIONS: Final = 6
+_DAY_MS: Final = 24 * 60 * 60 * 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """
+    A topic as it must be.
+
+    Attributes:
+        name: Kafka's.
+        key: What records are keyed by, for people.
+        settings: Kafka's topic configuration, exact values.
+        history: Losing any of it is losing history: start-up refuses other settings.
+    """
+
+    name: str
+    key: str
+    settings: Mapping[str, str] = field(hash=False)
+    history: bool = False
+
+
+_BROKER_TIME = {"message.timestamp.type": "LogAppendTime"}
+_FOR_EVER = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
+_COMPACTED = {
+    "cleanup.policy": "compact",
+    "max.compaction.lag.ms": str(_DAY_MS),
+    "delete.retention.ms": str(7 * _DAY_MS),
+}
+
+
+def _days(days: int) -> dict[str, str]:
+    return {"cleanup.policy": "delete", "retention.ms": str(days * _DAY_MS)}
+
+
+EVENTS: Final = Topic(
+    "twofold.events",
+    "organisation id, or a username's digest",
+    _FOR_EVER | _BROKER_TIME | {"max.message.bytes": str(256 * 1024)},
+    history=True,
+)
+STRANGERS: Final = Topic(
+    "twofold.strangers",
+    "the username's digest",
+    _days(7) | _BROKER_TIME | {"max.message.bytes": str(256 * 1024)},
+)
+VAULT: Final = Topic("twofold.vault", "entry id", _COMPACTED | _BROKER_TIME, history=True)
+COMMANDS: Final = Topic("twofold.commands", "organisation id", _days(30) | _BROKER_TIME)
+OUTCOMES: Final = Topic("twofold.command-outcomes", "command id", _days(30))
+DEAD_LETTERS: Final = Topic("twofold.dead-letters", "as it came", _days(90))
+STATUS: Final = Topic("twofold.two-factor-status", "staff id", _COMPACTED)
+CHECKPOINTS: Final = Topic("twofold.checkpoints", "log partition", _FOR_EVER, history=True)
+
+ALL: Final = (
+    EVENTS, STRANGERS, VAULT, COMMANDS, OUTCOMES, DEAD_LETTERS, STATUS, CHECKPOINTS,
+)  # fmt: skip
+
+
+def complaints(topic: Topic, actual: Mapping[str, str]) -> list[str]:
+    """
+    What is wrong with a topic's settings, a sentence each; empty where nothing is.
+
+    Args:
+        topic: As it must be.
+        actual: As the broker describes it.
+    """
+    return [
+        f"Topic {topic.name} has {name}={actual.get(name)} where {name}={wanted} is needed;"
+        f" set it with Kafka's kafka-configs tool before starting."
+        for name, wanted in topic.settings.items()
+        if actual.get(name) != wanted
+    ]

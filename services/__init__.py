@@ -1,0 +1,1 @@
+"""What runs: auth, staff, projections, audit, notify, and the `twofold` command."""

@@ -1,0 +1,60 @@
+"""Settings of every service, from the environment; each of them is checked before anything starts."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from events.facts import Uuid
+
+
+class Settings(BaseSettings):
+    """
+    What a service is told (environment variables, each with the prefix ``TWOFOLD_``).
+
+    Attributes:
+        mode: ``development`` or ``production``; the latter refuses what is unsafe.
+        environment: Names this installation in a command's audience.
+        kafka: Bootstrap servers, ``host:port`` separated by commas.
+        database: PostgreSQL's address, with its password.
+        keys: The key ring's file.
+        publishers: The file of publishers and API keys; read again when it changes.
+        home_organisation: Where support's people are registered; 2FA is always mandatory there.
+        auth_url: Where people reach the auth service.
+        staff_url: Where people reach the staff service.
+        smtp: ``host:port`` of the mail server.
+        mail_from: Sender of e-mails.
+        clock_ahead: How far decisions' clock is moved, development only; deadlines never are.
+        trusted_proxies: Addresses whose ``X-Forwarded-For`` is believed.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="TWOFOLD_", extra="ignore", hide_input_in_errors=True
+    )
+
+    mode: Literal["development", "production"] = "production"
+    environment: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,40}$")] = "production"
+    kafka: str = "127.0.0.1:9092"
+    database: SecretStr = SecretStr("postgresql://twofold@127.0.0.1:5432/twofold")
+    keys: Path = Path(".twofold/keys/keys.json")
+    publishers: Path = Path(".twofold/keys/publishers.toml")
+    home_organisation: Uuid = "00000000-0000-4000-8000-000000000001"
+    auth_url: str = "http://127.0.0.1:8000"
+    staff_url: str = "http://127.0.0.1:8001"
+    smtp: str = "127.0.0.1:1025"
+    mail_from: str = "Twofold <no-reply@twofold.example>"
+    clock_ahead: timedelta = timedelta(0)
+    trusted_proxies: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _clock_stays_in_production(self) -> "Settings":
+        if self.clock_ahead and self.mode != "development":
+            raise ValueError("TWOFOLD_CLOCK_AHEAD may be set in TWOFOLD_MODE=development alone.")
+        return self
+
+    @property
+    def commands_audience(self) -> str:
+        """What a command to this installation names as its audience."""
+        return f"{self.environment}/twofold.commands"
