@@ -224,15 +224,32 @@ class PostgresServer:
 
 def _drop_stale_lock(data: Path) -> None:
     """
-    Delete the lock file of a killed server whose process id another program has by now.
+    Delete the lock file of a killed server that PostgreSQL itself would take for a living one.
 
-    PostgreSQL only asks whether *some* process has that id, and would refuse to start.
+    It asks only whether *some* process has that id: another program, or a zombie that no parent
+    has collected, would keep it from starting. As long as any process works in *data*, it stays.
     """
     lock = data / "postmaster.pid"
     try:
         pid = int(lock.read_text().split("\n", 1)[0])
-    except (FileNotFoundError, ValueError):
+        program = Path(f"/proc/{pid}/comm").read_text()
+    except (OSError, ValueError):
         return
-    program = Path(f"/proc/{pid}/comm")
-    if Identity.of(pid) is not None and program.exists() and "postgres" not in program.read_text():
-        lock.unlink()
+    if Identity.of(pid) is not None and "postgres" in program:
+        return
+    end = time.monotonic() + 5  # Backends see that their server is gone, and end.
+    while _someone_works_in(data):
+        if time.monotonic() > end:
+            return
+        time.sleep(0.05)
+    lock.unlink()
+
+
+def _someone_works_in(data: Path) -> bool:
+    for link in Path("/proc").glob("[0-9]*/cwd"):
+        try:
+            if link.readlink() == data:
+                return True
+        except OSError:  # It has ended, or is none of ours.
+            continue
+    return False

