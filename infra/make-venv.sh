@@ -37,6 +37,6 @@ if [ ! -x .venv/bin/python ] || ! .venv/bin/python -c '' 2>/dev/null; then
 fi
 .venv/bin/python -m pip install --disable-pip-version-check --require-hashes --requirement "$wanted" |
     { grep --line-buffered -vE '^(Requirement already satisfied|  Using cached|Installing collected|Successfully)' || true; }
-.venv/bin/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation --editable .
+.venv/bin/python -m pip install --disable-pip-version-check -qq --no-deps --no-build-isolation --editable .
 .venv/bin/python -m pip check --disable-pip-version-check >/dev/null
 fingerprint "$wanted" >"$stamp"

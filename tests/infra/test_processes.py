@@ -22,8 +22,9 @@ time.sleep(60)
 """
 
 
-def python(tmp_path: Path, code: str, **options: Path) -> Process:
-    return Process("It", [sys.executable, "-u", "-c", code], log=tmp_path / "log", **options)
+def python(tmp_path: Path, code: str, pid_file: Path | None = None) -> Process:
+    command = [sys.executable, "-u", "-c", code]
+    return Process("It", command, log=tmp_path / "log", pid_file=pid_file)
 
 
 def eventually(holds: Callable[[], bool]) -> bool:
@@ -46,7 +47,7 @@ class TestStart:
 
     def test_tells_the_last_words_of_one_that_ended(self, tmp_path: Path) -> None:
         process = python(tmp_path, "import sys; sys.exit('no configuration')").start()
-        with pytest.raises(ServerFailedError, match="ended with status 1.*no configuration"):
+        with pytest.raises(ServerFailedError, match=r"ended with status 1.*no configuration"):
             process.wait_for_line("ready")
 
     def test_waits_for_an_address_to_answer(self, tmp_path: Path) -> None:

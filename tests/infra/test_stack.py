@@ -13,7 +13,8 @@ from pathlib import Path
 import asyncpg
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
 
 from infra.local import ports
 from infra.local.errors import PortTakenError
@@ -82,7 +83,9 @@ class Developer:
         await connection.close()
         assert message is not None
         assert message.error() is None
-        return message.value().decode(), line
+        value = message.value()
+        assert value is not None
+        return value.decode(), line
 
 
 @contextmanager
