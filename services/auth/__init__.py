@@ -1,0 +1,1 @@
+"""Login, new passwords, enrolment, sessions."""

@@ -1,0 +1,48 @@
+"""What auth refuses, a sentence each. Failed logins are no errors: they are events."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from events.staff import Choice
+
+
+class AuthError(Exception):
+    """Never raised itself."""
+
+
+@dataclass
+class TooManyAttemptsError(AuthError):
+    """Failed logins on this username, existing or not, pause it."""
+
+    retry_after: timedelta
+
+
+class TicketDeadError(AuthError):
+    """The ticket is used, too old, replaced by a newer one, or was for something else."""
+
+
+class CodeRequiredError(AuthError):
+    """An enrolled person who comes by a link gives a current code first."""
+
+
+class WrongCodeError(AuthError):
+    """The code is wrong, or was used already."""
+
+
+@dataclass
+class ChoiceUnavailableError(AuthError):
+    """The choice is not, or no longer, on offer."""
+
+    options: Sequence[Choice]
+
+
+@dataclass
+class PasswordRefusedError(AuthError):
+    """The new password can't be taken; *reason* says why, for its owner."""
+
+    reason: str
+
+
+class StepUpUnavailableError(AuthError):
+    """A step-up needs an authenticator, and this person has none."""

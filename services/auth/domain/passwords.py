@@ -1,0 +1,58 @@
+"""
+What a new password must be: long, and not known or easy to guess (NIST SP 800-63B-4 §3.1.1).
+
+No composition rules; Unicode NFC and nothing else is done to it.
+"""
+
+import unicodedata
+from collections.abc import Iterable
+from typing import Final
+
+from zxcvbn import zxcvbn
+
+from services.auth.domain.errors import PasswordRefusedError
+
+SHORTEST: Final = 15
+LONGEST: Final = 128
+_FEWEST_GUESSES_LOG10: Final = 8.0
+_LOOKED_AT: Final = 72
+"""zxcvbn's time grows fast with length; what is bad shows well before this."""
+
+
+def normalised(password: str) -> str:
+    """The password as it is hashed: Unicode NFC (NIST SP 800-63B-4 §3.1.1.2)."""
+    return unicodedata.normalize("NFC", password)
+
+
+def could_be_password(password: str) -> bool:
+    """Whether it is worth hashing at all; nothing longer or unprintable was ever accepted."""
+    return len(password) <= LONGEST and _printable(password)
+
+
+def check_new_password(password: str, *, known_words: Iterable[str]) -> None:
+    """
+    Refuse what is too short, too long, or too easy to guess.
+
+    Args:
+        password: Normalised.
+        known_words: What an attacker would try first for this person: username, names, company.
+
+    Raises:
+        PasswordRefusedError: With a reason for its owner that holds no part of it.
+    """
+    if len(password) < SHORTEST:
+        raise PasswordRefusedError(f"Use {SHORTEST} characters or more; a few words do well.")
+    if len(password) > LONGEST:
+        raise PasswordRefusedError(f"Use {LONGEST} characters or fewer.")
+    if not _printable(password):
+        raise PasswordRefusedError("Use characters that can be seen and typed.")
+    words = [word for known in known_words for word in (known, *known.split()) if len(word) > 3]
+    verdict = zxcvbn(password[:_LOOKED_AT], user_inputs=words)
+    if verdict["guesses_log10"] < _FEWEST_GUESSES_LOG10:
+        raise PasswordRefusedError(
+            "This is among the passwords that are tried first; use something less expected."
+        )
+
+
+def _printable(password: str) -> bool:
+    return all(character == " " or character.isprintable() for character in password)

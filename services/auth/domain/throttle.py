@@ -1,0 +1,86 @@
+"""
+Guessing: how failed tries slow down, pause and stop further ones.
+
+Everything is folded from append times, so that every server pauses alike and no count can be raced
+past. What a stranger can see (`login_pause`) depends on failed logins alone, of whatever cause, so
+that it says nothing about who exists (ASVS 5.0 V6.3).
+"""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from events.person import Failures, Person
+
+FADES_AFTER: Final = timedelta(hours=1)
+"""A failed login older than this slows nothing down."""
+
+_PAUSES: Final = (
+    (20, timedelta(minutes=15)),
+    (15, timedelta(minutes=5)),
+    (10, timedelta(minutes=1)),
+    (8, timedelta(seconds=30)),
+    (6, timedelta(seconds=10)),
+    (5, timedelta(seconds=5)),
+    (4, timedelta(seconds=2)),
+)
+"""From so many failed logins within `FADES_AFTER` on, so long a pause after the newest."""
+
+CODES_BEFORE_PAUSE: Final = 5
+_FIRST_CODE_PAUSE: Final = timedelta(seconds=30)
+_LONGEST_CODE_PAUSE: Final = timedelta(minutes=15)
+
+DISABLED_AT: Final = 100
+"""So many wrong passwords in a row disable the password, except from known devices."""
+
+SUSPENDED_AT: Final = 100
+"""So many wrong codes in a row suspend the authenticator until an administrator disables it."""
+
+LINK_KILLED_AT: Final = 5
+"""So many wrong codes kill the link that they were given by."""
+
+LINKS_AN_HOUR: Final = 3
+
+
+def login_pause(failures: Failures, now: datetime) -> timedelta:
+    """How long a login still has to wait; zero when it needn't."""
+    recent = [at for at in failures.recent if now - at < FADES_AFTER]
+    for count, pause in _PAUSES:
+        if len(recent) >= count:
+            return max(recent[-1] + pause - now, timedelta(0))
+    return timedelta(0)
+
+
+def lane(person: Person, device: str | None) -> Failures:
+    """The failures that count against a login: a known device's own, or everybody's."""
+    if device is None:
+        return person.failed_logins
+    return person.device_failures.get(device, Failures())
+
+
+def codes_paused(failures: Failures, now: datetime) -> bool:
+    """Whether codes are refused unlooked at, after five wrong ones in a row and each five more."""
+    pauses = failures.in_a_row // CODES_BEFORE_PAUSE
+    if not pauses or not failures.recent:
+        return False
+    pause = min(_FIRST_CODE_PAUSE * 2 ** min(pauses - 1, 10), _LONGEST_CODE_PAUSE)
+    return now < failures.recent[-1] + pause
+
+
+def password_disabled(person: Person, device: str | None) -> bool:
+    """Whether even the right password opens nothing from here; the reset link stays open."""
+    return device is None and person.wrong_passwords.in_a_row >= DISABLED_AT
+
+
+def authenticator_suspended(person: Person) -> bool:
+    """Whether every code is refused until an administrator disables the authenticator."""
+    return (
+        person.wrong_codes.in_a_row >= SUSPENDED_AT
+        or person.wrong_link_codes.in_a_row >= SUSPENDED_AT
+    )
+
+
+def may_have_link(person: Person, now: datetime) -> bool:
+    """Whether another link may be e-mailed; beyond three an hour the newest one stays good."""
+    hour = timedelta(hours=1)
+    recent = [at for at in person.links_asked_for if now - at < hour]
+    return len(recent) < LINKS_AN_HOUR
