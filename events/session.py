@@ -1,0 +1,95 @@
+"""When a session holds: pure, and the one place where both services ask."""
+
+from datetime import datetime, timedelta
+from typing import Final, Literal, Protocol
+
+from events.organisation import Organisation
+from events.person import Person
+
+IDLE: Final = timedelta(minutes=30)
+"""How long a session holds after it was last used."""
+
+ABSOLUTE: Final = timedelta(hours=10)
+"""How long a session holds at most."""
+
+STEP_UP: Final = timedelta(minutes=10)
+"""How long a step-up (or a login with both factors) counts as fresh."""
+
+Ended = Literal[
+    "logged_out", "deactivated", "credentials_changed", "too_old", "idle", "two_factor_mandatory"
+]
+
+
+class SessionFacts(Protocol):
+    """What is known of a session; `services.projections.port.Session` is one."""
+
+    @property
+    def staff_id(self) -> str:
+        """Whose it is."""
+
+    @property
+    def started(self) -> datetime:
+        """When it was opened."""
+
+    @property
+    def two_factor(self) -> bool:
+        """Whether it was opened with both factors."""
+
+    @property
+    def credential_version(self) -> int:
+        """The person's when it was opened."""
+
+    @property
+    def ended(self) -> datetime | None:
+        """When it was logged out of."""
+
+    @property
+    def last_seen(self) -> datetime:
+        """When it was last used."""
+
+
+class PersonFacts(Protocol):
+    """A person with their organisation; `services.projections.port.LoadedPerson` is one."""
+
+    @property
+    def person(self) -> Person:
+        """The person, as folded."""
+
+    @property
+    def organisation(self) -> Organisation:
+        """Their organisation, as folded."""
+
+
+def why_ended(session: SessionFacts, loaded: PersonFacts, now: datetime) -> Ended | None:
+    """
+    Why *session* doesn't hold any more; None while it does.
+
+    Args:
+        session: As the log and its last use tell it.
+        loaded: Its person and organisation, out of the same snapshot.
+        now: Aware, by the clock that decisions see.
+    """
+    person = loaded.person
+    if session.ended is not None:
+        return "logged_out"
+    if not person.active or session.staff_id != person.staff_id:
+        return "deactivated"
+    if session.credential_version != person.credential_version:
+        return "credentials_changed"
+    if now - session.started >= ABSOLUTE:
+        return "too_old"
+    if now - session.last_seen >= IDLE:
+        return "idle"
+    if loaded.organisation.policy.mandatory_at(now) and not session.two_factor:
+        return "two_factor_mandatory"
+    return None
+
+
+def expires_at(session: SessionFacts) -> datetime:
+    """When *session* ends, if it isn't used any more."""
+    return min(session.last_seen + IDLE, session.started + ABSOLUTE)
+
+
+def is_fresh(verified: datetime | None, now: datetime) -> bool:
+    """Whether both factors, proved at *verified*, were proved recently enough for a grave act."""
+    return verified is not None and now - verified < STEP_UP

@@ -1,0 +1,1 @@
+"""What both services' web sides share: problem details, plumbing, strict bodies."""
