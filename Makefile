@@ -34,7 +34,7 @@ bench: venv-dev ## measure what is claimed, each beside its yardstick
 	@.venv/bin/python -m benchmarks $(ARGS)
 
 lint: venv-dev ## ruff, mypy (strict), and which way imports may run
-	@.venv/bin/ruff check .
+	@.venv/bin/ruff check --output-format concise .
 	@.venv/bin/ruff format --check .
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports --no-logo

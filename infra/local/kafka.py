@@ -145,7 +145,9 @@ class KafkaServer:
 
     def _cluster_id(self) -> str:
         file = self.folder / "cluster-id"
-        if not file.exists():
+        while not file.exists() or file.read_text().startswith(
+            "-"
+        ):  # It would look like an option.
             file.write_text(urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("="))
         return file.read_text().strip()
 

@@ -89,7 +89,7 @@ def _fetch(folder: Path, say: Callable[[str], None]) -> None:
     ) as process:
         assert process.stdout is not None  # noqa: S101 — told so by PIPE.
         for line in process.stdout:
-            if line.startswith("[ERROR]"):
+            if line.startswith("[ERROR]") and line.removeprefix("[ERROR]").strip():
                 errors.append(line.removeprefix("[ERROR]").strip())
             if size := _DOWNLOADED.match(line):
                 files += 1
