@@ -105,5 +105,13 @@ class Counted:
     causation_id: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """One event that a decision makes: the stream it belongs to, and its data."""
+
+    stream: str
+    fact: Fact
+
+
 Heads = Mapping[str, str | None]
 """Streams with their heads, as loaded for a decision."""

@@ -13,18 +13,10 @@ from typing import Final
 from events import streams
 from events.canonical import digest
 from events.envelope import Envelope, Head, seal
-from events.facts import Fact, Heads
+from events.facts import Draft, Heads
 
 PATIENCE: Final = timedelta(seconds=10)
 """How long after it was decided an event may still come to count."""
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """One event that a decision makes: the stream it belongs to, and its data."""
-
-    stream: str
-    fact: Fact
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,3 +133,6 @@ class Signer:
 
 def _basis(names: Collection[str], heads: Mapping[str, Head]) -> dict[str, Head]:
     return {name: heads.get(name) for name in names}
+
+
+__all__ = ["PATIENCE", "Batch", "Draft", "Proposal", "Signer"]
