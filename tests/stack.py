@@ -16,6 +16,7 @@ import docker.errors
 import pytest
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
+from testcontainers.core.config import testcontainers_config
 from testcontainers.core.container import DockerContainer
 
 from infra.local import ports
@@ -148,7 +149,8 @@ def _images_are_there() -> bool:
         return False
     client = docker.from_env()
     try:
-        for image in (KAFKA_IMAGE, POSTGRES_IMAGE):
+        # The third removes the containers of a test run that was killed.
+        for image in (KAFKA_IMAGE, POSTGRES_IMAGE, testcontainers_config.ryuk_image):
             try:
                 client.images.get(image)
             except docker.errors.ImageNotFound:
