@@ -106,7 +106,8 @@ class PartitionState:
         partition: Kafka's.
         partitions: The frozen count; given for a topic without genesis records.
         generation: From the genesis; empty before it.
-        next_offset: The only offset that may come next; None: any (a topic that forgets its start).
+        next_offset: The only offset that may come next (in a forgetful topic, the lowest); None:
+            any.
         clock: Monotone time: the highest append time over every record so far.
         heads: Heads by stream. A stream that is absent has none, so whoever keeps them elsewhere
             puts in those that a record names before it is judged.
@@ -139,13 +140,16 @@ def judge(state: PartitionState, record: Record, keys: Mapping[str, bytes]) -> J
     """
     _halt_unless_next(state, record)
     clock = max(state.clock, from_milliseconds(record.append_time_ms))
-    judged, fact = _fate(state, record, clock, keys)
-    if judged.fate is Fate.COUNTED and judged.envelope is not None and fact is not None:
-        if isinstance(fact, marks.Genesis):
-            state.generation, state.partitions = fact.generation, fact.partitions
-        position = Position(state.generation, state.partition, record.offset)
-        judged = _counted(judged, judged.envelope, fact, clock, position)
-        state.heads[judged.envelope.subject] = judged.digest  # type: ignore[union-attr]
+    if record.offset == 0 and not state.forgetful:
+        verdict = _begin(state, record, keys)
+    else:
+        verdict = _verdict(state, record, clock, keys)
+    judged = _judged(state, record, clock, verdict)
+    if judged.counted is not None:
+        if isinstance(judged.counted.fact, marks.Genesis):
+            state.generation = judged.counted.fact.generation
+            state.partitions = judged.counted.fact.partitions
+        state.heads[judged.counted.stream] = judged.digest
     state.clock = clock
     state.next_offset = record.offset + 1
     state.running = run_on(state.running, record, judged.digest, judged.fate)
@@ -167,11 +171,60 @@ def run_on(running: str, record: Record, value_digest: str, fate: Fate) -> str:
     return sha256(line.encode()).hexdigest()
 
 
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    fate: Fate
+    envelope: Envelope | None = None
+    fact: Fact | None = None
+    complaint: str = ""
+
+
+def _verdict(
+    state: PartitionState, record: Record, clock: datetime, keys: Mapping[str, bytes]
+) -> _Verdict:
+    """The rule for every record but the first, in its order."""
+    try:
+        read = envelope.read(record.value or b"")
+        _check_place(state, read)
+        _check_deadline(read, record)
+    except MalformedError as error:
+        return _Verdict(Fate.MALFORMED, complaint=str(error))
+    if not envelope.is_authentic(read, keys):
+        return _Verdict(Fate.FORGED, read, complaint="no key of ours made its MAC")
+    fact = _known_fact(state, record, read)
+    if isinstance(fact, marks.Tick):
+        return _Verdict(Fate.TICK, read)
+    if clock > read.deadline:
+        return _Verdict(Fate.EXPIRED, read)
+    if isinstance(fact, marks.Genesis) or not _conditions_hold(state, read):
+        return _Verdict(Fate.SUPERSEDED, read)
+    return _Verdict(Fate.COUNTED, read, fact)
+
+
+def _begin(state: PartitionState, record: Record, keys: Mapping[str, bytes]) -> _Verdict:
+    """Offset 0: the partition's genesis, which has nothing to race with; anything else halts."""
+    place = f"Offset 0 of partition {state.partition}"
+    try:
+        read = envelope.read(record.value or b"")
+    except MalformedError as error:
+        raise GenesisError(f"{place} is no genesis: {error}.") from error
+    if not envelope.is_authentic(read, keys):
+        raise GenesisError(f"{place} is no genesis of ours: no key of ours made its MAC.")
+    fact = _known_fact(state, record, read)
+    if not isinstance(fact, marks.Genesis):
+        raise GenesisError(f"{place} is no genesis, but {read.type}.")
+    own = read.subject == streams.log(state.partition) and state.partition < fact.partitions
+    if not own or read.previous is not None or read.basis:
+        raise GenesisError(f"{place} is a genesis that doesn't fit it.")
+    return _Verdict(Fate.COUNTED, read, fact)
+
+
 def _halt_unless_next(state: PartitionState, record: Record) -> None:
-    if state.next_offset is not None and record.offset != state.next_offset:
+    due = state.next_offset
+    forgotten = state.forgetful and due is not None and record.offset > due
+    if due is not None and record.offset != due and not forgotten:
         raise HoleError(
-            f"Partition {state.partition} goes on at offset {record.offset}"
-            f" where {state.next_offset} is due."
+            f"Partition {state.partition} goes on at offset {record.offset} where {due} is due."
         )
     if not record.broker_time:
         raise ForeignTimeError(
@@ -180,48 +233,7 @@ def _halt_unless_next(state: PartitionState, record: Record) -> None:
         )
 
 
-def _fate(
-    state: PartitionState, record: Record, clock: datetime, keys: Mapping[str, bytes]
-) -> tuple[Judged, Fact | None]:
-    value = record.value or b""
-    value_digest = digest(value)
-    begins = record.offset == 0 and not state.forgetful
-    try:
-        read = envelope.read(value)
-        _check_place(state, read, begins=begins)
-        _check_deadline(read, record)
-    except MalformedError as error:
-        if begins:
-            raise GenesisError(f"Offset 0 of partition {state.partition}: {error}.") from error
-        return Judged(record, Fate.MALFORMED, value_digest, complaint=str(error)), None
-    if not envelope.is_authentic(read, keys):
-        if begins:
-            raise GenesisError(f"The genesis of partition {state.partition} is not ours.")
-        complaint = f"no key of ours made its MAC {read.mac.partition('.')[0]}"
-        return Judged(record, Fate.FORGED, value_digest, read, complaint=complaint), None
-    fact = _fact(state, record, read)
-    if begins != isinstance(fact, marks.Genesis):
-        raise GenesisError(
-            f"Partition {state.partition} must begin with its genesis, and have no other."
-        )
-    if isinstance(fact, marks.Tick):
-        fate = Fate.TICK
-    elif clock > read.deadline:
-        fate = Fate.EXPIRED
-    elif not _conditions_hold(state, read):
-        fate = Fate.SUPERSEDED
-    else:
-        fate = Fate.COUNTED
-    if begins and (fate is not Fate.COUNTED or state.partition >= fact.partitions):  # type: ignore[attr-defined]
-        raise GenesisError(f"The genesis of partition {state.partition} doesn't fit it.")
-    return Judged(record, fate, value_digest, read), fact
-
-
-def _check_place(state: PartitionState, read: Envelope, *, begins: bool) -> None:
-    if begins:
-        if read.subject != streams.log(state.partition):
-            raise MalformedError("not the genesis of this partition")
-        return
+def _check_place(state: PartitionState, read: Envelope) -> None:
     for stream in (read.subject, *read.basis):
         if streams.partition_of(stream, state.partitions) != state.partition:
             raise MalformedError(f"{stream[:120]!r} is no stream of this partition")
@@ -233,7 +245,7 @@ def _check_deadline(read: Envelope, record: Record) -> None:
         raise MalformedError("its deadline is more than 60 s after its append time")
 
 
-def _fact(state: PartitionState, record: Record, read: Envelope) -> Fact:
+def _known_fact(state: PartitionState, record: Record, read: Envelope) -> Fact:
     try:
         return catalogue.read(read.type, read.data)
     except (catalogue.UnknownTypeError, catalogue.IllFittingDataError) as error:
@@ -244,25 +256,27 @@ def _fact(state: PartitionState, record: Record, read: Envelope) -> Fact:
 
 
 def _conditions_hold(state: PartitionState, read: Envelope) -> bool:
-    if state.forgetful and read.subject not in state.heads:
+    if state.forgetful and state.heads.get(read.subject) is None:
         return True
     return state.heads.get(read.subject) == read.previous and all(
         state.heads.get(stream) == head for stream, head in read.basis.items()
     )
 
 
-def _counted(
-    judged: Judged, read: Envelope, fact: Fact, clock: datetime, position: Position
-) -> Judged:
+def _judged(state: PartitionState, record: Record, clock: datetime, verdict: _Verdict) -> Judged:
+    value_digest, read, fact = digest(record.value or b""), verdict.envelope, verdict.fact
+    if read is None or fact is None:
+        return Judged(record, verdict.fate, value_digest, read, complaint=verdict.complaint)
+    generation = fact.generation if isinstance(fact, marks.Genesis) else state.generation
     counted = Counted(
         fact=fact,
         id=read.id,
         stream=read.subject,
-        digest=judged.digest,
+        digest=value_digest,
         at=clock,
-        position=position,
+        position=Position(generation, state.partition, record.offset),
         actor=read.actor,
         correlation_id=read.correlation_id,
         causation_id=read.causation_id,
     )
-    return Judged(judged.record, judged.fate, judged.digest, read, counted)
+    return Judged(record, verdict.fate, value_digest, read, counted)

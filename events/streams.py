@@ -89,6 +89,12 @@ def subject_id(stream: str) -> str:
     return stream.rpartition("/")[2]
 
 
+def key_of(stream: str) -> bytes | None:
+    """What Kafka's records of *stream* are keyed by; None for the log's own and for no stream."""
+    match = _OF_ORGANISATION.fullmatch(stream) or _OF_USERNAME.fullmatch(stream)
+    return match["key"].encode() if match else None
+
+
 @lru_cache(maxsize=65_536)
 def partition_of(stream: str, partitions: int) -> int | None:
     """
@@ -104,8 +110,8 @@ def partition_of(stream: str, partitions: int) -> int | None:
     if match := _OF_LOG.fullmatch(stream):
         partition = int(match["partition"])
         return partition if partition < partitions else None
-    match = _OF_ORGANISATION.fullmatch(stream) or _OF_USERNAME.fullmatch(stream)
-    return partition_for_key(match["key"].encode(), partitions) if match else None
+    key = key_of(stream)
+    return None if key is None else partition_for_key(key, partitions)
 
 
 def partition_for_key(key: bytes, partitions: int) -> int:

@@ -18,16 +18,23 @@ class Topic:
         key: What records are keyed by, for people.
         settings: Kafka's topic configuration, exact values.
         history: Losing any of it is losing history: start-up refuses other settings.
+        genesis: Each partition begins with a genesis record.
     """
 
     name: str
     key: str
     settings: Mapping[str, str] = field(hash=False)
     history: bool = False
+    genesis: bool = False
 
 
 _BROKER_TIME = {"message.timestamp.type": "LogAppendTime"}
-_FOR_EVER = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
+_FOR_EVER = {
+    "cleanup.policy": "delete",
+    "retention.ms": "-1",
+    "retention.bytes": "-1",
+    "unclean.leader.election.enable": "false",
+}
 _COMPACTED = {
     "cleanup.policy": "compact",
     "max.compaction.lag.ms": str(_DAY_MS),
@@ -44,6 +51,7 @@ EVENTS: Final = Topic(
     "organisation id, or a username's digest",
     _FOR_EVER | _BROKER_TIME | {"max.message.bytes": str(256 * 1024)},
     history=True,
+    genesis=True,
 )
 STRANGERS: Final = Topic(
     "twofold.strangers",
@@ -60,6 +68,11 @@ CHECKPOINTS: Final = Topic("twofold.checkpoints", "log partition", _FOR_EVER, hi
 ALL: Final = (
     EVENTS, STRANGERS, VAULT, COMMANDS, OUTCOMES, DEAD_LETTERS, STATUS, CHECKPOINTS,
 )  # fmt: skip
+
+
+def durability(brokers: int) -> tuple[int, int]:
+    """Replication factor and min.insync.replicas on so many brokers: one may be lost, of three."""
+    return (3, 2) if brokers >= 3 else (1, 1)
 
 
 def complaints(topic: Topic, actual: Mapping[str, str]) -> list[str]:

@@ -53,11 +53,14 @@ class MemoryLog:
     async def read(self, partition: int, start: int) -> AsyncIterator[Sequence[Record]]:
         judged = self.judged[partition]
         while True:
-            if records := [one.record for one in judged[start:]]:
+            records = [one.record for one in judged[start:]]
+            if records:
                 start += len(records)
                 yield records
+                continue
             async with self._grown:
-                await self._grown.wait_for(lambda: len(judged) > start)
+                if len(judged) == start:
+                    await self._grown.wait()
 
     async def look(self, partition: int, digest: str) -> Seen:
         copies = [one for one in self.judged[partition] if one.digest == digest]

@@ -87,4 +87,4 @@ class Fates(Protocol):
         """
 
     async def passed(self, partition: int, offset: int, within: timedelta) -> bool:
-        """Wait until everything up to and including *offset* is folded; False if it takes longer."""
+        """Wait until everything up to and with *offset* is folded; False if it takes longer."""

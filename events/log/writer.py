@@ -21,7 +21,7 @@ from events.log.proposal import Batch, Draft, Proposal, Signer
 from events.marks import Tick
 
 ANSWER_WITHIN: Final = timedelta(seconds=15)
-"""How long a request may wait to learn its verdict; longer than a deadline, so that it mostly can."""
+"""How long a request may wait to learn its verdict: longer than a deadline, so it mostly can."""
 
 ATTEMPTS: Final = 8
 """How often a superseded decision is decided again."""

@@ -1,0 +1,106 @@
+"""Reading fast, with confluent-kafka: for rebuilds, audits, and what aiokafka can't read."""
+
+import contextlib
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any, Final
+
+import confluent_kafka
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
+
+from events.acceptance import Record
+from events.log.clients import Connection, bulk_consumer
+from events.log.port import LogUnavailableError
+
+BATCH: Final = 5_000
+"""Records in one list at most."""
+
+SILENCE: Final = timedelta(seconds=15)
+"""How long the broker may say nothing before it counts as away."""
+
+
+def bulk_read(
+    kafka: Connection | str, topic: str, partition: int, start: int, end: int
+) -> Iterator[list[Record]]:
+    """
+    Records from offset *start* up to and without *end*, in order, as the broker gives them.
+
+    Blocking: for a thread or a process of its own. Whether offsets are dense is the acceptance
+    rule's to judge.
+
+    Raises:
+        LogUnavailableError: The broker is away, or *start* is no offset of the partition.
+    """
+    if start >= end:
+        return
+    consumer = bulk_consumer(kafka)
+    try:
+        consumer.assign([TopicPartition(topic, partition, start)])
+        heard = time.monotonic()
+        while start < end:
+            messages = consumer.consume(BATCH, timeout=0.5)
+            if messages:
+                heard = time.monotonic()
+            elif time.monotonic() - heard > SILENCE.total_seconds():
+                raise LogUnavailableError(f"Nothing came of {topic}-{partition} at {start}.")
+            records, at_end = _records(messages, end)
+            if records:
+                start = records[-1].offset + 1
+                yield records
+            if at_end:
+                return
+    except KafkaException as error:
+        raise LogUnavailableError(f"{topic}-{partition} can't be read: {error}") from error
+    finally:
+        with contextlib.suppress(RuntimeError):
+            consumer.close()
+
+
+def bounds(kafka: Connection | str, topic: str, partition: int) -> tuple[int, int]:
+    """
+    The partition's first offset, and the one that comes after its last record. Blocking.
+
+    Raises:
+        LogUnavailableError: The broker is away, or there is no such partition.
+    """
+    consumer = bulk_consumer(kafka)
+    try:
+        low, high = consumer.get_watermark_offsets(
+            TopicPartition(topic, partition), timeout=5, cached=False
+        )
+    except KafkaException as error:
+        raise LogUnavailableError(f"{topic}-{partition} can't be asked: {error}") from error
+    finally:
+        consumer.close()
+    return low, high
+
+
+def _records(messages: list[Any], end: int) -> tuple[list[Record], bool]:
+    """What was read of *messages* before *end*, and whether there is nothing more to come."""
+    records: list[Record] = []
+    for message in messages:
+        error = message.error()
+        if error is not None:
+            if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 # librdkafka's public name for it.
+                return records, True
+            if error.retriable() or error.code() in _PASSING:
+                continue
+            raise KafkaException(error)
+        if message.offset() >= end:
+            return records, True
+        records.append(_record(message))
+    return records, False
+
+
+_PASSING: Final = frozenset({KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN})  # noqa: SLF001 # As above.
+
+
+def _record(message: confluent_kafka.Message) -> Record:
+    kind, append_time_ms = message.timestamp()
+    return Record(
+        offset=message.offset() or 0,
+        append_time_ms=append_time_ms,
+        value=message.value(),
+        broker_time=kind == confluent_kafka.TIMESTAMP_LOG_APPEND_TIME,
+    )
