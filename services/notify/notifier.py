@@ -1,0 +1,121 @@
+"""From a counted event to e-mails: whom to tell, at which address."""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Protocol
+
+import structlog
+
+from events.facts import Counted, Position
+from events.keys import RotatingKey
+from events.person import Person
+from events.staff import StaffDetailsChanged
+from events.streams import organisation_of
+from events.vault.personal import unseal_details, unseal_text
+from events.vault.port import MissingEntryError
+from events.vault.sealing import SealedEntry, unseal
+from services.notify.notices import Notice, notice
+from services.notify.ports import Mailer, MailRefusedError
+from services.notify.writing import Writing
+from services.projections.port import Follows
+
+log = structlog.get_logger()
+
+
+class PeopleOf(Protocol):
+    """The part of `services.projections.port.Queries` that notices to many need."""
+
+    async def people(
+        self, organisation_id: str, *, enrolled: bool | None, after: str = "", limit: int = 200
+    ) -> tuple[Sequence[Person], Position]: ...
+
+
+class Notifier:
+    """Sends the e-mails that an event calls for."""
+
+    def __init__(
+        self,
+        *,
+        follows: Follows,
+        people: PeopleOf,
+        mailer: Mailer,
+        writing: Writing,
+        encryption: RotatingKey,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        """
+        Args:
+            follows: Where sealed entries of the vault come from.
+            people: Who is in an organisation.
+            mailer: Where mail goes.
+            writing: What letters are written with.
+            encryption: Unseals the data keys that addresses are sealed under.
+            clock: The real one.
+        """
+        self._follows, self._people, self._mailer = follows, people, mailer
+        self._writing, self._encryption, self._clock = writing, encryption, clock
+
+    async def handle(self, counted: Counted, person: Person | None) -> None:
+        """
+        Send what *counted* calls for.
+
+        Raises:
+            MailUnavailableError: Nothing, or not everything, was sent.
+            MissingEntryError: The vault is behind the events.
+        """
+        due = notice(counted, person, self._clock())
+        if due is None:
+            return
+        if due.to == "everyone_without":
+            await self._tell_everyone(due, counted)
+        elif person is not None:
+            data_key = await self._data_key(person)
+            address = _address(due, counted, person, data_key)
+            if address is not None:
+                await self._send(due, counted, address)
+
+    async def _tell_everyone(self, due: Notice, counted: Counted) -> None:
+        organisation_id, after = organisation_of(counted.stream) or "", ""
+        while True:
+            people, _ = await self._people.people(organisation_id, enrolled=False, after=after)
+            for person in people:
+                if person.active and not person.forgotten:
+                    data_key = await self._data_key(person)
+                    address = _address(due, counted, person, data_key)
+                    if address is not None:
+                        await self._send(due, counted, address, copy=person.staff_id)
+            if not people:
+                return
+            after = people[-1].staff_id
+
+    async def _data_key(self, person: Person) -> bytes:
+        found = await self._follows.entries([person.data_key])
+        if person.data_key not in found:
+            raise MissingEntryError("A person's data key isn't there, or not yet.")
+        entry = SealedEntry.from_bytes(found[person.data_key])
+        return unseal(
+            entry,
+            entry_id=person.data_key,
+            kind="personal",
+            owner=person.staff_id,
+            key=self._encryption,
+        )
+
+    async def _send(self, due: Notice, counted: Counted, address: str, *, copy: str = "") -> None:
+        try:
+            await self._mailer.send(self._writing.write(due, counted, address, copy=copy))
+        except MailRefusedError as error:
+            log.error(  # noqa: TRY400 -- The traceback's chain could hold the address.
+                "mail.refused", event_id=counted.id, notice=due.template, why=str(error)
+            )
+            return
+        log.info("mail.sent", event_id=counted.id, notice=due.template)
+
+
+def _address(due: Notice, counted: Counted, person: Person, data_key: bytes) -> str | None:
+    if due.to != "old_address":
+        return unseal_details(person.details, owner=person.staff_id, data_key=data_key).email
+    fact = counted.fact
+    if not isinstance(fact, StaffDetailsChanged) or fact.old_email is None:
+        return None
+    return unseal_text(fact.old_email, field="email", owner=person.staff_id, data_key=data_key)
