@@ -34,10 +34,12 @@ bench: venv-dev ## measure what is claimed, each beside its yardstick
 	@.venv/bin/python -m benchmarks $(ARGS)
 
 lint: venv-dev ## ruff, mypy (strict), and which way imports may run
-	@.venv/bin/ruff check --output-format concise .
-	@.venv/bin/ruff format --check .
-	@.venv/bin/mypy
-	@.venv/bin/lint-imports --no-logo
+	@failed=0; \
+	.venv/bin/ruff check --output-format concise . || failed=1; \
+	.venv/bin/ruff format --check . || failed=1; \
+	.venv/bin/mypy || failed=1; \
+	.venv/bin/lint-imports --no-logo || failed=1; \
+	exit "$$failed"
 
 lock: venv-dev ## choose newer packages: write the hash-locked requirements files again
 	@.venv/bin/python -m venv .venv-lock && .venv-lock/bin/pip install --quiet uv
