@@ -13,14 +13,16 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from aiokafka.record.default_records import DefaultRecordBatch, DefaultRecordBatchBuilder
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
 from events import streams
 from events.envelope import CONTENT_TYPE
 from events.log.clients import MAX_BATCH_BYTES
 from events.log.port import AppendUnknownError, LogUnavailableError
 
-HEADERS: Final = (("content-type", CONTENT_TYPE.encode()),)
+HEADERS: Final = [("content-type", CONTENT_TYPE.encode())]
+_ROOM: Final = MAX_BATCH_BYTES - 61
+"""What Kafka's batch header (format 2) leaves for records."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ class Appender:
         """
         entries = [Entry(_key(value), value) for value in values]
         size = sum(entry.size for entry in entries)
-        if not entries or size > MAX_BATCH_BYTES - DefaultRecordBatch.HEADER_STRUCT.size:
+        if not entries or size > _ROOM:
             raise ValueError("A decision's events must be some, and fit into one batch.")
         offset: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Waiter(entries, size, offset))
@@ -108,7 +110,7 @@ class Appender:
     def _next_group(self) -> list[_Waiter]:
         """Whoever waits and still wants to, as many as fit into one batch."""
         group: list[_Waiter] = []
-        left = MAX_BATCH_BYTES - DefaultRecordBatch.HEADER_STRUCT.size
+        left = _ROOM
         while self._waiting and self._waiting[0].size <= left:
             waiter = self._waiting.popleft()
             if not waiter.offset.done():

@@ -19,6 +19,8 @@ BATCH: Final = 5_000
 SILENCE: Final = timedelta(seconds=15)
 """How long the broker may say nothing before it counts as away."""
 
+_ASKING_SECONDS: Final = 5
+
 
 def bulk_read(
     kafka: Connection | str, topic: str, partition: int, start: int, end: int
@@ -39,7 +41,8 @@ def bulk_read(
         consumer.assign([TopicPartition(topic, partition, start)])
         heard = time.monotonic()
         while start < end:
-            messages = consumer.consume(BATCH, timeout=0.5)
+            # It returns once it has as many as it was asked for, so never ask for more than is due.
+            messages = consumer.consume(min(BATCH, end - start), timeout=0.5)
             if messages:
                 heard = time.monotonic()
             elif time.monotonic() - heard > SILENCE.total_seconds():
@@ -65,15 +68,22 @@ def bounds(kafka: Connection | str, topic: str, partition: int) -> tuple[int, in
         LogUnavailableError: The broker is away, or there is no such partition.
     """
     consumer = bulk_consumer(kafka)
+    place, began = TopicPartition(topic, partition), time.monotonic()
     try:
-        low, high = consumer.get_watermark_offsets(
-            TopicPartition(topic, partition), timeout=5, cached=False
-        )
+        while True:
+            try:
+                low, high = consumer.get_watermark_offsets(place, timeout=5, cached=False)
+            except KafkaException as error:
+                # A topic that was made just now, or a leader that moved, takes a moment to be known.
+                if not error.args[0].retriable() or time.monotonic() - began > _ASKING_SECONDS:
+                    raise
+                time.sleep(0.05)
+            else:
+                return low, high
     except KafkaException as error:
         raise LogUnavailableError(f"{topic}-{partition} can't be asked: {error}") from error
     finally:
         consumer.close()
-    return low, high
 
 
 def _records(messages: list[Any], end: int) -> tuple[list[Record], bool]:

@@ -83,9 +83,7 @@ class Sender:
             raise LogUnavailableError("Kafka is away.")
         batch = producer.create_batch()
         for entry in entries:
-            if not batch.append(
-                timestamp=None, key=entry.key, value=entry.value, headers=list(HEADERS)
-            ):
+            if not batch.append(timestamp=None, key=entry.key, value=entry.value, headers=HEADERS):
                 raise LogUnavailableError("The batch is too long.")
         batch.close()
         try:
