@@ -74,7 +74,7 @@ def bounds(kafka: Connection | str, topic: str, partition: int) -> tuple[int, in
             try:
                 low, high = consumer.get_watermark_offsets(place, timeout=5, cached=False)
             except KafkaException as error:
-                # A topic that was made just now, or a leader that moved, takes a moment to be known.
+                # A topic made just now, or a leader that moved, takes a moment to be known.
                 if not error.args[0].retriable() or time.monotonic() - began > _ASKING_SECONDS:
                     raise
                 time.sleep(0.05)
