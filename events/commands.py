@@ -188,6 +188,22 @@ class CommandOutcome(BaseModel):
     detail: str | None = None
 
 
+def write_outcome(outcome: CommandOutcome, *, event_id: str, now: datetime) -> bytes:
+    """*outcome* as it crosses the wire: a CloudEvents 1.0 structured-mode JSON object."""
+    return json.dumps(
+        {
+            "specversion": "1.0",
+            "id": event_id,
+            "source": "twofold/staff",
+            "type": "twofold.command_outcome.v1",
+            "time": now.isoformat(),
+            "subject": outcome.command_id,
+            "datacontenttype": "application/json",
+            "data": outcome.model_dump(mode="json", exclude_none=True),
+        }
+    ).encode()
+
+
 def read_envelope(value: bytes) -> CommandEnvelope:
     """
     Read a command's attributes, believing nothing before its signature is verified.

@@ -17,7 +17,7 @@ from events.log.writer import NotDoneError, OutcomeUnknownError
 from events.vault.port import VaultUnavailableError
 from services.projections.port import NotYetError, ProjectionUnavailableError
 
-TYPE_PREFIX: Final = "urn:twofold:problem:"
+TYPE_PREFIX: Final = "https://twofold.example/problems/"
 MEDIA_TYPE: Final = "application/problem+json"
 RETRY_AFTER_S: Final = 2
 

@@ -1,0 +1,1 @@
+"""The staff service on Kafka and PostgreSQL."""

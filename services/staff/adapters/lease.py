@@ -1,0 +1,83 @@
+"""One process at a time deals with a partition: PostgreSQL's advisory locks."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Final
+from zlib import crc32
+
+import asyncpg
+
+from services.projections.port import ProjectionUnavailableError
+from services.staff.consumer import LeaseLostError
+
+_ASK_EVERY_S: Final = 1.0
+_BEAT_S: Final = 5.0
+
+
+def advisory_leases(
+    database: str, name: str = "twofold.staff"
+) -> Callable[[int], AbstractAsyncContextManager[None]]:
+    """
+    Leases of partitions, each held by a connection of its own and over when that is lost.
+
+    Args:
+        database: PostgreSQL's address.
+        name: Tells these leases from others; at most one holder of each (name, partition).
+    """
+    space = crc32(name.encode()) - 2**31
+
+    @asynccontextmanager
+    async def lease(partition: int) -> AsyncIterator[None]:
+        try:
+            connection = await asyncpg.connect(database, timeout=5)
+        except (OSError, asyncpg.PostgresError, TimeoutError) as error:
+            raise ProjectionUnavailableError("PostgreSQL is away.") from error
+        try:
+            await _take(connection, space, partition)
+            async with _watched(connection):
+                yield
+        finally:
+            connection.terminate()
+
+    return lease
+
+
+async def _take(
+    connection: "asyncpg.Connection[asyncpg.Record]", space: int, partition: int
+) -> None:
+    try:
+        while not await connection.fetchval(
+            "SELECT pg_try_advisory_lock($1, $2)", space, partition
+        ):
+            await asyncio.sleep(_ASK_EVERY_S)
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise ProjectionUnavailableError("PostgreSQL is away.") from error
+
+
+@asynccontextmanager
+async def _watched(connection: "asyncpg.Connection[asyncpg.Record]") -> AsyncIterator[None]:
+    """Cancel what is inside once the connection, and so the lock, is lost."""
+    inside = asyncio.current_task()
+    lost = False
+
+    async def watch() -> None:
+        nonlocal lost
+        try:
+            while True:
+                await asyncio.sleep(_BEAT_S)
+                await connection.fetchval("SELECT 1", timeout=_BEAT_S)
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
+            lost = True
+            if inside is not None:
+                inside.cancel()
+
+    watcher = asyncio.create_task(watch())
+    try:
+        yield
+    except asyncio.CancelledError:
+        if lost and inside is not None and inside.uncancel() == 0:
+            raise LeaseLostError from None
+        raise
+    finally:
+        watcher.cancel()

@@ -1,0 +1,123 @@
+"""
+One partition of the commands' topic, with aiokafka; offsets are committed by hand for a group.
+
+A record whose header's name is no UTF-8 stops aiokafka for good: it is read with confluent-kafka,
+which hands over the value and the key, and goes to the dead letters.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, Final
+
+import structlog
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import errors as kafka_errors
+from confluent_kafka import KafkaException, Message
+from confluent_kafka import TopicPartition as BulkPartition
+
+from events.log.bulk import bounds
+from events.log.clients import Connection, bulk_consumer, consumer
+from events.log.port import LogUnavailableError
+from services.staff.ports import RawCommand
+
+GROUP: Final = "twofold.staff"
+_MOST_AT_ONCE: Final = 100
+_POLL_MS: Final = 1_000
+_AGAIN_AT_ONCE: Final = 20
+
+log = structlog.get_logger()
+
+
+class KafkaSource:
+    """A `Source`."""
+
+    def __init__(
+        self, kafka: Connection | str, topic: str, partition: int, *, group: str = GROUP
+    ) -> None:
+        """
+        Args:
+            kafka: Where.
+            topic: The commands'.
+            partition: Which.
+            group: Names the committed offsets.
+        """
+        self._kafka, self._group = kafka, group
+        self._place = TopicPartition(topic, partition)
+        self._reader: AIOKafkaConsumer | None = None
+
+    async def read(self) -> AsyncIterator[Sequence[RawCommand]]:
+        reader = consumer(self._kafka, group=self._group)
+        try:
+            await reader.start()
+            reader.assign([self._place])
+            start = await reader.committed(self._place)
+            if start is None:
+                await reader.seek_to_beginning(self._place)
+            else:
+                reader.seek(self._place, start)
+            self._reader = reader
+            while True:
+                yield await self._next(reader)
+        except (kafka_errors.KafkaError, OSError, TimeoutError) as error:
+            raise LogUnavailableError(f"Kafka is away: {type(error).__name__}.") from error
+        finally:
+            self._reader = None
+            await reader.stop()
+
+    async def commit(self, next_offset: int) -> None:
+        if self._reader is None:
+            raise LogUnavailableError("Nothing is being read.")
+        try:
+            await self._reader.commit({self._place: next_offset})
+        except (kafka_errors.KafkaError, TimeoutError) as error:
+            raise LogUnavailableError(f"No commit: {type(error).__name__}.") from error
+
+    async def _next(self, reader: AIOKafkaConsumer) -> Sequence[RawCommand]:
+        try:
+            found = await reader.getmany(
+                self._place, timeout_ms=_POLL_MS, max_records=_MOST_AT_ONCE
+            )
+        except UnicodeDecodeError:
+            due = await reader.position(self._place)
+            log.warning("commands.undecodable", partition=self._place.partition, offset=due)
+            records = await asyncio.to_thread(self._read_otherwise, due)
+            if records:
+                reader.seek(self._place, records[-1].offset + 1)
+            return records
+        return [
+            RawCommand(self._place.partition, one.offset, one.key, one.value, tuple(one.headers))
+            for one in found.get(self._place, ())
+        ]
+
+    def _read_otherwise(self, due: int) -> list[RawCommand]:
+        """Some records from *due* on, with confluent-kafka. Blocking."""
+        topic, partition = self._place.topic, self._place.partition
+        low, high = bounds(self._kafka, topic, partition)
+        reader = bulk_consumer(self._kafka)
+        try:
+            reader.assign([BulkPartition(topic, partition, max(low, due))])
+            wanted = min(_AGAIN_AT_ONCE, high - max(low, due))
+            messages = reader.consume(wanted, timeout=5) if wanted > 0 else []
+            return [_raw(message) for message in messages if message.error() is None]
+        except KafkaException as error:
+            raise LogUnavailableError(f"{topic}-{partition} can't be read.") from error
+        finally:
+            reader.close()
+
+
+def _raw(message: Message) -> RawCommand:
+    key: Any = message.key()
+    return RawCommand(
+        partition=message.partition() or 0,
+        offset=message.offset() or 0,
+        key=key,
+        value=message.value(),
+        headers=_headers(message),
+    )
+
+
+def _headers(message: Message) -> Sequence[tuple[str, bytes | None]] | None:
+    try:
+        return [(str(name), value) for name, value in message.headers() or ()]
+    except UnicodeDecodeError:
+        return None

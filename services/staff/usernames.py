@@ -1,0 +1,155 @@
+"""
+Claims on usernames: one holder at a time, though a username and its person live in two partitions.
+
+A claim is made first, and carries the moment after which the registration that relies on it can't
+count any more. So whoever wants the name later knows when to believe that it isn't used: once that
+partition's time has passed that moment and nobody there has the name.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import uuid4
+
+from events import streams
+from events.facts import Draft
+from events.log.proposal import Proposal
+from events.log.writer import Decided, Writer
+from events.moments import from_milliseconds, to_milliseconds
+from events.person import Person
+from events.username import Claim, UsernameClaimed, UsernameReleased
+from services.projections.port import LoadedClaim, LoadedForCommand, Loads
+from services.staff.domain.errors import UsernameTakenError
+
+CLAIM_FOR: Final = timedelta(seconds=20)
+"""How long a registration that relies on a claim has to count."""
+
+ENOUGH: Final = timedelta(seconds=8)
+"""A claim with less left is made again."""
+
+_LOOK_EVERY_S: Final = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """What a claim is made for: attributes of its events."""
+
+    actor: str
+    correlation_id: str
+    causation_id: str
+
+
+class Usernames:
+    """Claims and releases usernames."""
+
+    def __init__(self, loads: Loads, writer: Writer, clock: Callable[[], datetime]) -> None:
+        """
+        Args:
+            loads: The projections.
+            writer: Of the history.
+            clock: The real clock.
+        """
+        self._loads, self._writer, self._clock = loads, writer, clock
+
+    async def claim(
+        self, username_digest: str, *, organisation_id: str, staff_id: str, cause: Cause
+    ) -> datetime:
+        """
+        Keep the username for a person; again, where it is theirs already.
+
+        Returns:
+            The moment after which what relies on the claim can't count any more.
+
+        Raises:
+            UsernameTakenError: Somebody else has it.
+        """
+        mine = organisation_id, staff_id
+
+        async def decide() -> Decided[datetime]:
+            found = await self._loads.claim(username_digest)
+            held, drafts = found.claim, []
+            if held and (held.organisation_id, held.staff_id) == mine:
+                if held.registration_deadline - self._clock() > ENOUGH:
+                    return Decided(held.registration_deadline)
+            elif held:
+                await self._see_it_unused(held, username_digest)
+                drafts.append(_released(username_digest, held))
+            until = from_milliseconds(to_milliseconds(self._clock() + CLAIM_FOR))
+            claimed = UsernameClaimed(
+                organisation_id=organisation_id, staff_id=staff_id, registration_deadline=until
+            )
+            drafts.append(Draft(streams.username(username_digest), claimed))
+            return Decided(until, _proposal(drafts, found, cause))
+
+        until, _ = await self._writer.settle(streams.username(username_digest), decide)
+        return until
+
+    async def release(self, username_digest: str, cause: Cause) -> None:
+        """Free the username, if its holder has it no more; otherwise do nothing."""
+
+        async def decide() -> Decided[None]:
+            found = await self._loads.claim(username_digest)
+            if found.claim is None:
+                return Decided(None)
+            holder = await self._holder(found.claim)
+            if _has(holder.target, username_digest) or not _late(holder, found.claim):
+                return Decided(None)
+            drafts = [_released(username_digest, found.claim)]
+            return Decided(None, _proposal(drafts, found, cause))
+
+        await self._writer.settle(streams.username(username_digest), decide)
+
+    async def _see_it_unused(self, claim: Claim, username_digest: str) -> None:
+        """
+        Wait until *claim* is known to have come to nothing.
+
+        Raises:
+            UsernameTakenError: Its holder has the name.
+        """
+        while True:
+            holder = await self._holder(claim)
+            if _has(holder.target, username_digest):
+                raise UsernameTakenError
+            if _late(holder, claim):
+                return
+            if self._clock() > claim.registration_deadline:
+                await self._writer.tick(holder.place.position.partition)
+            await asyncio.sleep(_LOOK_EVERY_S)
+
+    async def _holder(self, claim: Claim) -> LoadedForCommand:
+        # Only the person and the partition's time are wanted; the command is nobody's.
+        return await self._loads.for_command(
+            organisation_id=claim.organisation_id,
+            publisher="usernames",
+            command_id="none",
+            staff_id=claim.staff_id,
+            actor_id=None,
+        )
+
+
+def _has(person: Person | None, username_digest: str) -> bool:
+    return person is not None and not person.forgotten and person.username_digest == username_digest
+
+
+def _late(holder: LoadedForCommand, claim: Claim) -> bool:
+    return holder.place.clock > claim.registration_deadline
+
+
+def _released(username_digest: str, claim: Claim) -> Draft:
+    fact = UsernameReleased(organisation_id=claim.organisation_id, staff_id=claim.staff_id)
+    return Draft(streams.username(username_digest), fact)
+
+
+def _proposal(drafts: list[Draft], found: LoadedClaim, cause: Cause) -> Proposal:
+    return Proposal(
+        drafts=drafts,
+        basis=(),
+        heads=found.heads,
+        clock=found.place.clock,
+        event_id=str(uuid4()),
+        actor=cause.actor,
+        correlation_id=cause.correlation_id,
+        causation_id=cause.causation_id,
+    )
