@@ -1,4 +1,8 @@
-"""What auth refuses, a sentence each. Failed logins are no errors: they are events."""
+"""
+What auth refuses, a sentence each.
+
+A failed login is an event first; `InvalidCredentialsError` is what its caller learns of it.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +20,10 @@ class TooManyAttemptsError(AuthError):
     """Failed logins on this username, existing or not, pause it."""
 
     retry_after: timedelta
+
+
+class InvalidCredentialsError(AuthError):
+    """The login failed, or the session doesn't hold; the same for every cause."""
 
 
 class TicketDeadError(AuthError):

@@ -1,19 +1,19 @@
 """
 Finishing a login: one decision on password and code together, after both were checked.
 
-| password | person                         | code            | outcome                  | answer        |
-|----------|--------------------------------|-----------------|--------------------------|---------------|
-| wrong    | any                            | any             | wrong_password           | refused       |
-| right    | deactivated                    | any             | deactivated              | refused       |
-| right    | 100 wrong passwords, no device | any             | password_disabled        | refused       |
-| right    | enrolled, suspended            | any             | authenticator_suspended  | refused       |
-| right    | enrolled, codes paused         | any             | codes_paused             | refused       |
-| right    | enrolled                       | none, wrong     | wrong_code               | refused       |
-| right    | enrolled                       | used before     | code_already_used        | refused       |
-| right    | reset required                 | right or no 2FA | reset_required           | link sent     |
-| right    | not enrolled, mandatory        | -               | two_factor_mandatory     | link sent     |
-| right    | password too old               | right or no 2FA | password_expired         | change it     |
-| right    | otherwise                      | right or no 2FA | succeeded                | logged in     |
+| password | person                       | code            | outcome                 | answer    |
+|----------|------------------------------|-----------------|-------------------------|-----------|
+| wrong    | any                          | any             | wrong_password          | refused   |
+| right    | deactivated                  | any             | deactivated             | refused   |
+| right    | 100 wrong, no known device   | any             | password_disabled       | refused   |
+| right    | enrolled, suspended          | any             | authenticator_suspended | refused   |
+| right    | enrolled, codes paused       | any             | codes_paused            | refused   |
+| right    | enrolled                     | none, wrong     | wrong_code              | refused   |
+| right    | enrolled                     | used before     | code_already_used       | refused   |
+| right    | reset required               | right or no 2FA | reset_required          | link sent |
+| right    | not enrolled, mandatory      | -               | two_factor_mandatory    | link sent |
+| right    | password too old             | right or no 2FA | password_expired        | change it |
+| right    | otherwise                    | right or no 2FA | succeeded               | logged in |
 """
 
 from dataclasses import dataclass

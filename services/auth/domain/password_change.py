@@ -176,7 +176,7 @@ def propose_authenticator(
     Raises:
         TicketDeadError: The change is over.
     """
-    _check_open(person, change, now)
+    check_open(person, change, now)
     fact = AuthenticatorProposed(change=change.change, candidate=candidate)
     return Decision([Draft(links(person), fact)], frozenset({account(person)}), change.expires)
 
@@ -192,7 +192,7 @@ def finish_change(
         ChoiceUnavailableError: Not, or no longer, on offer.
         WrongCodeError: The first code of the new authenticator is wrong or was used.
     """
-    _check_open(person, change, now)
+    check_open(person, change, now)
     offered = options(person, policy, now)
     if new.choice not in offered:
         raise ChoiceUnavailableError(offered)
@@ -221,7 +221,13 @@ def _enrolment(person: Person, change: Change, new: NewCredentials) -> TwoFactor
     )
 
 
-def _check_open(person: Person, change: Change, now: datetime) -> None:
+def check_open(person: Person, change: Change, now: datetime) -> None:
+    """
+    Check that *change* can still be finished.
+
+    Raises:
+        TicketDeadError: It is too old, its link is, or the person's credentials moved since.
+    """
     if (
         not person.active
         or now >= change.expires

@@ -4,6 +4,7 @@ What a new password must be: long, and not known or easy to guess (NIST SP 800-6
 No composition rules; Unicode NFC and nothing else is done to it.
 """
 
+import re
 import unicodedata
 from collections.abc import Iterable
 from typing import Final
@@ -14,7 +15,12 @@ from services.auth.domain.errors import PasswordRefusedError
 
 SHORTEST: Final = 15
 LONGEST: Final = 128
-_FEWEST_GUESSES_LOG10: Final = 8.0
+_FEWEST_GUESSES_LOG10: Final = 10.0
+_FEWEST_OWN_CHARACTERS: Final = 8
+"""So many must remain once everything that is known about the person is taken out."""
+_FAMOUS: Final = frozenset({"correcthorsebatterystaple", "thequickbrownfoxjumpsoverthelazydog"})
+_PARTS: Final = re.compile(r"[\W_]+")
+_SEPARATORS: Final = re.compile(r"[\s._@+-]+")
 _LOOKED_AT: Final = 72
 """zxcvbn's time grows fast with length; what is bad shows well before this."""
 
@@ -47,11 +53,27 @@ def check_new_password(password: str, *, known_words: Iterable[str]) -> None:
     if not _printable(password):
         raise PasswordRefusedError("Use characters that can be seen and typed.")
     words = [word for known in known_words for word in (known, *known.split()) if len(word) > 3]
+    if len(_own_characters(password, words)) < _FEWEST_OWN_CHARACTERS:
+        raise PasswordRefusedError("This is mostly your name or company; use something else.")
     verdict = zxcvbn(password[:_LOOKED_AT], user_inputs=words)
-    if verdict["guesses_log10"] < _FEWEST_GUESSES_LOG10:
+    guessable = verdict["guesses_log10"] < _FEWEST_GUESSES_LOG10
+    if guessable or _squeezed(password) in _FAMOUS:
         raise PasswordRefusedError(
             "This is among the passwords that are tried first; use something less expected."
         )
+
+
+def _own_characters(password: str, words: Iterable[str]) -> str:
+    """What of *password* isn't made of *words*: whatever is put between them."""
+    rest = _squeezed(password)
+    known = {_squeezed(part) for word in words for part in (word, *_PARTS.split(word))}
+    for word in sorted((w for w in known if len(w) > 2), key=len, reverse=True):
+        rest = rest.replace(word, "")
+    return rest
+
+
+def _squeezed(text: str) -> str:
+    return _SEPARATORS.sub("", text.casefold())
 
 
 def _printable(password: str) -> bool:

@@ -62,7 +62,8 @@ def codes_paused(failures: Failures, now: datetime) -> bool:
     pauses = failures.in_a_row // CODES_BEFORE_PAUSE
     if not pauses or not failures.recent:
         return False
-    pause = min(_FIRST_CODE_PAUSE * 2 ** min(pauses - 1, 10), _LONGEST_CODE_PAUSE)
+    doublings: int = 2 ** min(pauses - 1, 10)
+    pause = min(_FIRST_CODE_PAUSE * doublings, _LONGEST_CODE_PAUSE)
     return now < failures.recent[-1] + pause
 
 

@@ -17,7 +17,7 @@ _CODE = re.compile(r"[0-9]{6}")
 
 
 def is_code(text: str) -> bool:
-    """Whether *text* is six ASCII digits; pyotp and ``\\d`` would take other scripts' digits."""
+    """Whether *text* is six ASCII digits; pyotp, and a regex's class of digits, take others too."""
     return _CODE.fullmatch(text) is not None
 
 
