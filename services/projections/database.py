@@ -1,0 +1,80 @@
+"""Connections to the projections' database, and its errors in our words."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import asyncpg
+
+from services.projections import schema
+from services.projections.port import ProjectionUnavailableError
+
+COMMAND_TIMEOUT_SECONDS: Final = 5.0
+
+SETTINGS: Final = {
+    "application_name": "twofold",
+    # All of it can be folded again from Kafka, position included: a crash of the database loses a
+    # moment's rows and their position together, and costs reading them again.
+    "synchronous_commit": "off",
+    "jit": "off",
+    "timezone": "UTC",
+}
+
+
+async def open_pool(database: str, *, largest: int = 10, smallest: int = 1) -> asyncpg.Pool:
+    """
+    A pool whose connections see the schema of this code; it is created where it is missing.
+
+    Args:
+        database: PostgreSQL's address, with its password.
+        largest: Connections at most.
+        smallest: Connections that are kept open.
+
+    Raises:
+        ProjectionUnavailableError: The database can't be reached.
+    """
+    with translated():
+        connection = await asyncpg.connect(database, timeout=5, server_settings=SETTINGS)
+        try:
+            await schema.ensure(connection)
+        finally:
+            await connection.close(timeout=5)
+        pool: asyncpg.Pool = await asyncpg.create_pool(
+            database,
+            min_size=smallest,
+            max_size=largest,
+            timeout=5,
+            command_timeout=COMMAND_TIMEOUT_SECONDS,
+            server_settings={**SETTINGS, "search_path": schema.name()},
+        )
+    return pool
+
+
+async def one(pool: asyncpg.Pool, statement: str, *arguments: object) -> asyncpg.Record:
+    """
+    Ask for the one row that *statement* always gives.
+
+    Raises:
+        ProjectionUnavailableError: The database can't be asked, or nothing is folded yet.
+    """
+    with translated():
+        row: asyncpg.Record | None = await pool.fetchrow(statement, *arguments)
+    if row is None:
+        raise ProjectionUnavailableError("Nothing is folded yet.")
+    return row
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """
+    Translate asyncpg's errors, once.
+
+    Raises:
+        ProjectionUnavailableError: In place of any of them.
+    """
+    try:
+        yield
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+        raise ProjectionUnavailableError(
+            f"The projections can't be asked: {type(error).__name__}."
+        ) from error

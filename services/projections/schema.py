@@ -1,0 +1,69 @@
+"""
+The schema: named after the fingerprint of everything in it, so that there are no migrations.
+
+A process whose code defines something else computes another name, and folds a schema of its own
+from Kafka, beside the one that others still read.
+"""
+
+import json
+from functools import cache
+from hashlib import sha256
+
+import asyncpg
+
+from services.projections import bookkeeping, tables
+from services.projections.tables.table import Table
+
+_LOCK = int.from_bytes(sha256(b"twofold.schema").digest()[:7])
+"""The advisory lock under which a schema is made."""
+
+
+def all_tables() -> tuple[Table, ...]:
+    """Every table that batches write."""
+    folded = tuple(projection.table for projection in tables.ALL)
+    return (*bookkeeping.TABLES, *folded, tables.VAULT_ENTRY)
+
+
+@cache
+def statements() -> tuple[str, ...]:
+    """What creates the schema's contents, in order."""
+    views = (view for projection in tables.ALL for view in projection.views)
+    return (*bookkeeping.OTHERS, *(table.definition for table in all_tables()), *views)
+
+
+@cache
+def name() -> str:
+    """The schema's name: ``twofold_`` and twelve hexadecimal digits of its definition's digest."""
+    folds = [
+        (p.table.name, p.version, [model.model_json_schema() for model in p.models])
+        for p in tables.ALL
+    ]
+    definition = json.dumps([statements(), folds], sort_keys=True)
+    return f"twofold_{sha256(definition.encode()).hexdigest()[:12]}"
+
+
+def channel(topic: str) -> str:
+    """The NOTIFY channel on which the positions of *topic* in this schema are announced."""
+    return f"twofold_{sha256(f'{name()}/{topic}'.encode()).hexdigest()[:24]}"
+
+
+async def ensure(connection: asyncpg.Connection) -> bool:
+    """
+    Create the schema where it is missing; processes that start together wait for the first.
+
+    Returns:
+        Whether it was created now.
+
+    Raises:
+        asyncpg.PostgresError: The database can't be asked.
+    """
+    async with connection.transaction():
+        await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
+        there = await connection.fetchval("SELECT to_regnamespace($1) IS NOT NULL", name())
+        if there:
+            return False
+        await connection.execute(f"CREATE SCHEMA {name()}")
+        await connection.execute(f"SET LOCAL search_path TO {name()}")
+        for statement in statements():
+            await connection.execute(statement)
+        return True

@@ -1,0 +1,164 @@
+"""
+The projector of one partition of the vault's topic: the last value of each entry, as sealed.
+
+No acceptance rule holds here, and nothing is unsealed: an entry never changes once it is there,
+except that its data key is wrapped anew under another key; a tombstone removes it.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import aclosing
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Final, cast
+
+import asyncpg
+import structlog
+
+from events.log.port import LogUnavailableError
+from events.moments import from_milliseconds
+from events.vault.sealing import SealedEntry, UnsealingError
+from events.vault.topic import Kept, VaultTopic
+from services.projections import metrics
+from services.projections.database import translated
+from services.projections.port import ProjectionUnavailableError
+from services.projections.projector import AGAIN_AFTER
+from services.projections.tables import VAULT_ENTRY, Row
+from services.projections.writing import FenceError, Stored, load, write
+
+TOMBSTONES_KEPT: Final = timedelta(days=6)
+"""Tombstones are kept for 7 days: a reader that was away for longer begins anew."""
+
+_NOTED_EVERY: Final = timedelta(seconds=60)
+
+log = structlog.get_logger(__name__)
+
+
+class VaultProjector:
+    """Keeps one partition of the vault at hand; only whoever holds its lease should `run` it."""
+
+    def __init__(self, pool: asyncpg.Pool, topic: VaultTopic, partition: int) -> None:
+        self._pool, self._topic, self._partition = pool, topic, partition
+        self._about = {"topic": topic.topic, "partition": partition}
+
+    async def run(self) -> None:
+        """Follow until cancelled, or until somebody else has moved the partition."""
+        while True:
+            try:
+                await self._follow()
+            except FenceError:
+                log.warning("partition.lost", **self._about)
+                return
+            except (LogUnavailableError, ProjectionUnavailableError) as error:
+                log.warning("partition.waiting", reason=str(error), **self._about)
+                await asyncio.sleep(AGAIN_AFTER.total_seconds())
+
+    async def _follow(self) -> None:
+        with translated():
+            async with self._pool.acquire() as pooled:
+                connection = cast("asyncpg.Connection", pooled)
+                await connection.execute(
+                    _FORGET_STALE, self._topic.topic, self._partition, TOMBSTONES_KEPT
+                )
+                stored = await load(
+                    connection, self._topic.topic, self._partition, forgets=self._topic.partitions
+                )
+        if await self._topic.end(self._partition) < stored.next_offset:
+            log.error("partition.halted", reason="The vault's topic was made anew.", **self._about)
+            await asyncio.Event().wait()
+        noted = datetime.now(UTC)
+        start = max(stored.next_offset, 0)
+        async with aclosing(self._topic.read(self._partition, start)) as batches:  # type: ignore[type-var]
+            async for records in batches:
+                if records:
+                    stored = await self._batch(stored, records)
+                elif datetime.now(UTC) - noted > _NOTED_EVERY:
+                    noted = datetime.now(UTC)
+                    with translated():
+                        await self._pool.execute(_NOTE_READ, *self._about.values())
+
+    async def _batch(self, stored: Stored, records: Sequence[Kept]) -> Stored:
+        with translated():
+            async with self._pool.acquire() as pooled:
+                connection = cast("asyncpg.Connection", pooled)
+                ids = [record.key.decode("ascii", "replace") for record in records if record.key]
+                known = await connection.fetch(
+                    "SELECT id, value FROM vault_entry WHERE id = ANY($1::text[])", ids
+                )
+                there = {row["id"]: bytes(row["value"]) for row in known}
+                before = dict(there)
+                for record in records:
+                    fate = fold(there, record)
+                    metrics.RECORDS.labels(self._topic.topic, fate).inc()
+                    if fate == "refused":
+                        log.warning("vault.refused", offset=record.offset, **self._about)
+                rows = {
+                    (name,): _row(name, value, self._partition)
+                    for name, value in there.items()
+                    if before.get(name) != value
+                }
+                gone = [name for name in before if name not in there]
+                last = records[-1]
+                state = stored.state
+                state.clock = max(state.clock, from_milliseconds(last.append_time_ms))
+                moved = replace(
+                    stored, next_offset=last.offset + 1, last_time_ms=last.append_time_ms
+                )
+                await write(connection, stored, moved, {VAULT_ENTRY: rows}, {VAULT_ENTRY: gone})
+        return moved
+
+
+def fold(there: dict[str, bytes], record: Kept) -> str:
+    """
+    Move *there* (values by entry id) on by one record.
+
+    Returns:
+        ``put``, ``rewrapped``, ``forgotten``, or ``refused``: it is no entry, or would change one.
+    """
+    if record.key is None:
+        return "refused"
+    name = record.key.decode("ascii", "replace")
+    if record.value is None:
+        there.pop(name, None)
+        return "forgotten"
+    try:
+        entry = SealedEntry.from_bytes(record.value)
+    except UnsealingError:
+        return "refused"
+    if entry.id != name or not _is_writable(entry):
+        return "refused"
+    if name not in there:
+        there[name] = record.value
+        return "put"
+    old = SealedEntry.from_bytes(there[name])
+    if not _is_rewrapped(old, entry):
+        return "refused" if old != entry else "put"
+    there[name] = record.value
+    return "rewrapped"
+
+
+def _is_writable(entry: SealedEntry) -> bool:
+    """Whether PostgreSQL can hold its words: strings, and no NUL in them."""
+    words: tuple[object, ...] = (entry.id, entry.owner, entry.kind, entry.key_id)
+    return all(isinstance(word, str) and "\0" not in word for word in words)
+
+
+def _is_rewrapped(old: SealedEntry, new: SealedEntry) -> bool:
+    same = replace(old, key_id=new.key_id, wrapped_key=new.wrapped_key) == new
+    return same and old.key_id != new.key_id
+
+
+def _row(name: str, value: bytes, partition: int) -> Row:
+    entry = SealedEntry.from_bytes(value)
+    return name, entry.owner, entry.kind, entry.deadline, entry.key_id, partition, value
+
+
+_FORGET_STALE = """
+    WITH stale AS (
+        DELETE FROM partition_state
+         WHERE topic = $1 AND partition = $2 AND read_at < now() - $3::interval RETURNING 1
+    )
+    DELETE FROM vault_entry USING stale WHERE partition = $2
+"""
+
+_NOTE_READ = "UPDATE partition_state SET read_at = now() WHERE topic = $1 AND partition = $2"
