@@ -1,4 +1,4 @@
-"""Settings of every service, from the environment; each of them is checked before anything starts."""
+"""Settings of every service, from the environment, checked before anything starts."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -18,6 +18,12 @@ class Settings(BaseSettings):
         mode: ``development`` or ``production``; the latter refuses what is unsafe.
         environment: Names this installation in a command's audience.
         kafka: Bootstrap servers, ``host:port`` separated by commas.
+        kafka_security: How they are reached; production refuses ``PLAINTEXT``.
+        kafka_username: For SASL_SSL (SCRAM-SHA-512).
+        kafka_password: For SASL_SSL.
+        kafka_ca: Certificates to trust; the system's otherwise.
+        kafka_certificate: The client's own, for SSL.
+        kafka_key: Its private key, for SSL.
         database: PostgreSQL's address, with its password.
         keys: The key ring's file.
         publishers: The file of publishers and API keys; read again when it changes.
@@ -37,6 +43,12 @@ class Settings(BaseSettings):
     mode: Literal["development", "production"] = "production"
     environment: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,40}$")] = "production"
     kafka: str = "127.0.0.1:9092"
+    kafka_security: Literal["PLAINTEXT", "SASL_SSL", "SSL"] = "PLAINTEXT"
+    kafka_username: str | None = None
+    kafka_password: SecretStr | None = None
+    kafka_ca: Path | None = None
+    kafka_certificate: Path | None = None
+    kafka_key: Path | None = None
     database: SecretStr = SecretStr("postgresql://twofold@127.0.0.1:5432/twofold")
     keys: Path = Path(".twofold/keys/keys.json")
     publishers: Path = Path(".twofold/keys/publishers.toml")

@@ -1,0 +1,225 @@
+"""What every service stands on: keys, database, log and vault, opened once and closed in order."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Final, TypeVar
+
+import asyncpg
+import structlog
+
+from events import keys, topics
+from events.keys import KeyRing
+from events.log import broker
+from events.log.broker import UnfitTopicError
+from events.log.clients import Connection, UnsafeConnectionError
+from events.log.kafka import KafkaLog
+from events.log.port import LogUnavailableError
+from events.log.proposal import Signer
+from events.log.writer import Writer
+from events.vault.kafka import KafkaVault
+from events.vault.topic import VaultTopic
+from services.projections.database import open_pool
+from services.projections.fates import PgFates
+from services.projections.follows import PgEntries, PgFollows
+from services.projections.loads import PgLoads
+from services.projections.port import ProjectionUnavailableError
+from services.projections.queries import PgQueries
+from services.projections.topology import Topology
+from services.settings import Settings
+
+PATIENCE_SECONDS: Final = 60.0
+"""How long start-up waits for Kafka and PostgreSQL before it gives up."""
+
+log = structlog.get_logger(__name__)
+T = TypeVar("T")
+
+
+class CannotStartError(Exception):
+    """The service can't start; the sentence says why, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Foundation:
+    """
+    What a service is given.
+
+    Attributes:
+        settings: As checked.
+        ring: The keys.
+        connection: How Kafka is reached.
+        pool: On the projections' schema.
+        loads: For decisions.
+        queries: For people and APIs.
+        follows: For what happens once events count.
+        log: The history.
+        strangers_log: The strangers' topic.
+        writer: Writes to the history.
+        strangers: Writes to the strangers' topic.
+        vault: Sealed entries.
+        vault_topic: The vault's topic itself.
+        fates: Of the history; tells when positions are passed.
+        generation: The history's.
+        now: The clock that decisions see; deadlines never use it.
+    """
+
+    settings: Settings
+    ring: KeyRing = field(repr=False)
+    connection: Connection
+    pool: asyncpg.Pool
+    loads: PgLoads
+    queries: PgQueries
+    follows: PgFollows
+    log: KafkaLog
+    strangers_log: KafkaLog
+    writer: Writer
+    strangers: Writer
+    vault: KafkaVault
+    vault_topic: VaultTopic
+    fates: PgFates
+    generation: str
+    now: Callable[[], datetime]
+
+
+@asynccontextmanager
+async def foundation(settings: Settings, source: str) -> AsyncIterator[Foundation]:
+    """
+    Open everything that a service stands on, and close it in order.
+
+    Waits, a minute at most, for Kafka and PostgreSQL to be there.
+
+    Args:
+        settings: Checked already.
+        source: The service's name on what it writes, such as ``twofold/auth``.
+
+    Raises:
+        CannotStartError: Something is missing or unsafe; a sentence for whoever operates it.
+    """
+    ring = load_ring(settings)
+    connection = connection_of(settings)
+    async with AsyncExitStack() as stack:
+        pool = await _wait_for(
+            "PostgreSQL", lambda: open_pool(settings.database.get_secret_value())
+        )
+        stack.push_async_callback(_close_pool, pool)
+        await _wait_for("Kafka", lambda: _check_topics(connection, ring))
+        genesis = await broker.generation_of(connection, topics.EVENTS.name, ring.mac.keys)
+        count = genesis.partitions
+        events_log = await stack.enter_async_context(
+            KafkaLog(connection, topics.EVENTS.name, count)
+        )
+        strangers_log = await stack.enter_async_context(
+            KafkaLog(connection, topics.STRANGERS.name, count)
+        )
+        vault_topic = await stack.enter_async_context(
+            VaultTopic(connection, topics.VAULT.name, count)
+        )
+        fates, strangers_fates, vault_fates = [
+            await stack.enter_async_context(
+                PgFates(settings.database.get_secret_value(), pool, topic.name)
+            )
+            for topic in (topics.EVENTS, topics.STRANGERS, topics.VAULT)
+        ]
+        topology, follows = Topology(pool), PgFollows(pool)
+        signer = Signer(source, ring.mac.current, ring.mac.key, count)
+        yield Foundation(
+            settings=settings,
+            ring=ring,
+            connection=connection,
+            pool=pool,
+            loads=PgLoads(pool, topology),
+            queries=PgQueries(pool, fates, topology),
+            follows=follows,
+            log=events_log,
+            strangers_log=strangers_log,
+            writer=Writer(events_log, fates, signer),
+            strangers=Writer(strangers_log, strangers_fates, signer),
+            vault=KafkaVault(vault_topic, PgEntries(follows, vault_fates)),
+            vault_topic=vault_topic,
+            fates=fates,
+            generation=genesis.generation,
+            now=lambda: datetime.now(UTC) + settings.clock_ahead,
+        )
+
+
+def load_ring(settings: Settings) -> KeyRing:
+    """
+    The key ring.
+
+    Raises:
+        CannotStartError: It is missing, readable by others, or no key ring.
+    """
+    try:
+        return keys.load(settings.keys)
+    except keys.KeyRingError as error:
+        raise CannotStartError(str(error)) from error
+
+
+def connection_of(settings: Settings) -> Connection:
+    """
+    How Kafka is reached, as the settings say.
+
+    Raises:
+        CannotStartError: In production, it would be open to others.
+    """
+    password = settings.kafka_password
+    connection = Connection(
+        settings.kafka,
+        security=settings.kafka_security,
+        username=settings.kafka_username,
+        password=password.get_secret_value() if password else None,
+        ca_file=settings.kafka_ca,
+        certificate_file=settings.kafka_certificate,
+        key_file=settings.kafka_key,
+    )
+    if settings.mode == "production":
+        try:
+            connection.refuse_unsafe()
+        except UnsafeConnectionError as error:
+            raise CannotStartError(str(error)) from error
+        if not _is_encrypted(settings.database.get_secret_value()):
+            raise CannotStartError(
+                "PostgreSQL would be reached in plaintext; production needs"
+                " sslmode=verify-full in TWOFOLD_DATABASE, or a Unix socket."
+            )
+    return connection
+
+
+def _is_encrypted(database: str) -> bool:
+    return "sslmode=verify-full" in database or "host=/" in database or "host=%2F" in database
+
+
+async def _check_topics(connection: Connection, ring: KeyRing) -> None:
+    complaints = await broker.check(connection, keys=ring.mac.keys)
+    if complaints:
+        raise CannotStartError(" ".join(complaints))
+
+
+async def _wait_for(what: str, attempt: Callable[[], Awaitable[T]]) -> T:
+    """Try until it is there; say once that one waits."""
+    loop = asyncio.get_running_loop()
+    end, told = loop.time() + PATIENCE_SECONDS, False
+    while True:
+        try:
+            return await attempt()
+        except (ProjectionUnavailableError, LogUnavailableError) as error:
+            if loop.time() > end:
+                raise CannotStartError(
+                    f"{what} doesn't answer after {PATIENCE_SECONDS:.0f} s; start it, or correct"
+                    f" its address. ({error})"
+                ) from error
+            if not told:
+                log.warning("start.waiting", for_=what, reason=str(error))
+                told = True
+        except UnfitTopicError as error:
+            raise CannotStartError(str(error)) from error
+        await asyncio.sleep(0.5)
+
+
+async def _close_pool(pool: asyncpg.Pool) -> None:
+    try:
+        await asyncio.wait_for(pool.close(), 5)
+    except TimeoutError:
+        pool.terminate()

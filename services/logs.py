@@ -1,0 +1,52 @@
+"""Log lines: JSON on standard error, one event a line, without local variables in tracebacks."""
+
+import logging
+import os
+import sys
+from typing import Any
+
+import structlog
+from structlog.tracebacks import ExceptionDictTransformer
+
+
+def configure(service: str) -> None:
+    """
+    Configure logging for this process, the standard library's included.
+
+    A traceback never shows local variables: they hold passwords and seeds.
+
+    Args:
+        service: Stands on every line.
+    """
+    level = logging.getLevelNamesMapping().get(os.environ.get("TWOFOLD_LOG", "INFO").upper(), 20)
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.ExceptionRenderer(
+            ExceptionDictTransformer(show_locals=False, max_frames=20)
+        ),
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.processors.JSONRenderer()],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    structlog.contextvars.bind_contextvars(service=service)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.JSONRenderer(),
+            ],
+            foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    # Libraries tell of each retry; what matters of it is in our own lines.
+    root.setLevel(max(level, logging.WARNING))
+    for name in ("aiokafka", "asyncio"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
