@@ -19,7 +19,18 @@ BATCH: Final = 5_000
 SILENCE: Final = timedelta(seconds=15)
 """How long the broker may say nothing before it counts as away."""
 
-_ASKING_SECONDS: Final = 5
+_ASKING_SECONDS: Final = 3
+_PASSING: Final = frozenset(
+    {
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError.UNKNOWN_TOPIC_OR_PART,
+        KafkaError.REQUEST_TIMED_OUT,
+        KafkaError._TRANSPORT,  # noqa: SLF001 # librdkafka's own errors are named so.
+        KafkaError._ALL_BROKERS_DOWN,  # noqa: SLF001
+    }
+)
+"""Errors that pass: a topic made just now, or a leader that moved, takes a moment to be known."""
 
 
 def bulk_read(
@@ -74,8 +85,8 @@ def bounds(kafka: Connection | str, topic: str, partition: int) -> tuple[int, in
             try:
                 low, high = consumer.get_watermark_offsets(place, timeout=5, cached=False)
             except KafkaException as error:
-                # A topic made just now, or a leader that moved, takes a moment to be known.
-                if not error.args[0].retriable() or time.monotonic() - began > _ASKING_SECONDS:
+                passing = error.args[0].code() in _PASSING
+                if not passing or time.monotonic() - began > _ASKING_SECONDS:
                     raise
                 time.sleep(0.05)
             else:
@@ -92,18 +103,15 @@ def _records(messages: list[Any], end: int) -> tuple[list[Record], bool]:
     for message in messages:
         error = message.error()
         if error is not None:
-            if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 # librdkafka's public name for it.
+            if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001
                 return records, True
-            if error.retriable() or error.code() in _PASSING:
+            if error.code() in _PASSING:
                 continue
             raise KafkaException(error)
         if message.offset() >= end:
             return records, True
         records.append(_record(message))
     return records, False
-
-
-_PASSING: Final = frozenset({KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN})  # noqa: SLF001 # As above.
 
 
 def _record(message: confluent_kafka.Message) -> Record:
