@@ -19,7 +19,7 @@ from events.log.port import LogError
 from events.log.writer import NotDoneError, OutcomeUnknownError
 from events.vault.port import VaultUnavailableError
 from services.projections.port import ProjectionUnavailableError
-from services.staff.ports import DeadLetter, Outlet, RawCommand, Source
+from services.staff.ports import DeadLetter, LeaseLostError, Outlet, RawCommand, Source
 
 AWAY: Final = (
     LogError,
@@ -47,10 +47,6 @@ class Handler(Protocol):
 
 Lease = Callable[[int], AbstractAsyncContextManager[None]]
 """Holds a partition while it is entered; waits until it is free."""
-
-
-class LeaseLostError(Exception):
-    """Another process may deal with the partition from here on."""
 
 
 class Consumer:

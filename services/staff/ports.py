@@ -45,6 +45,10 @@ class DeadLetter:
     detail: str
 
 
+class LeaseLostError(Exception):
+    """Another process may deal with the partition from here on."""
+
+
 class Publishers(Protocol):
     """Who may publish commands, as the file says now."""
 

@@ -9,10 +9,11 @@ from zlib import crc32
 import asyncpg
 
 from services.projections.port import ProjectionUnavailableError
-from services.staff.consumer import LeaseLostError
+from services.staff.ports import LeaseLostError
 
 _ASK_EVERY_S: Final = 1.0
 _BEAT_S: Final = 5.0
+_TAKE: Final = "SELECT pg_try_advisory_lock($1, $2)"
 
 
 def advisory_leases(
@@ -47,9 +48,8 @@ async def _take(
     connection: "asyncpg.Connection[asyncpg.Record]", space: int, partition: int
 ) -> None:
     try:
-        while not await connection.fetchval(
-            "SELECT pg_try_advisory_lock($1, $2)", space, partition
-        ):
+        # Asked again and again, for a lock that is waited for would outlive a cancelled task.
+        while not await connection.fetchval(_TAKE, space, partition):  # noqa: ASYNC110
             await asyncio.sleep(_ASK_EVERY_S)
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise ProjectionUnavailableError("PostgreSQL is away.") from error

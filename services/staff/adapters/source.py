@@ -118,6 +118,7 @@ def _raw(message: Message) -> RawCommand:
 
 def _headers(message: Message) -> Sequence[tuple[str, bytes | None]] | None:
     try:
-        return [(str(name), value) for name, value in message.headers() or ()]
+        headers: Any = message.headers()
+        return [(str(name), value) for name, value in headers or ()]
     except UnicodeDecodeError:
         return None

@@ -1,0 +1,33 @@
+"""What all questions have in common."""
+
+from typing import Annotated
+
+from fastapi import Path, Query
+
+from events import streams
+from events.facts import Position
+from services.projections.port import Queries
+from services.web.problems import Problem
+
+Id = Annotated[str, Path(pattern=rf"^{streams.UUID}$")]
+AtLeast = Annotated[
+    str | None,
+    Query(max_length=100, description="generation:partition:offset; the answer includes it"),
+]
+
+
+async def reached(at_least: str | None, queries: Queries) -> None:
+    """
+    Wait until the position that the caller asks for is folded.
+
+    Raises:
+        Problem: 400 where it is no position.
+        NotYetError: It isn't in time.
+    """
+    if at_least is None:
+        return
+    try:
+        position = Position.parse(at_least)
+    except ValueError:
+        raise Problem(400, "bad-request", "at_least is no position.") from None
+    await queries.wait_for(position)

@@ -1,0 +1,54 @@
+"""Who people are, unsealed for administrators and support; never for API keys, never logged."""
+
+from collections.abc import Mapping, Sequence
+
+from events.facts import Counted
+from events.keys import RotatingKey
+from events.person import Person
+from events.vault.personal import Details, unseal_details, unseal_text
+from events.vault.port import Vault
+from events.vault.sealing import SealedEntry, UnsealingError, unseal
+
+Names = Details
+
+
+async def names_of(people: Sequence[Person], vault: Vault, key: RotatingKey) -> Mapping[str, Names]:
+    """Details by staff id, of those who aren't forgotten."""
+    entries = await vault.find([person.data_key for person in people if not person.forgotten])
+    found = {}
+    for person in people:
+        data_key = _data_key(person, entries.get(person.data_key), key)
+        if data_key is not None and not person.forgotten:
+            found[person.staff_id] = unseal_details(
+                person.details, owner=person.staff_id, data_key=data_key
+            )
+    return found
+
+
+async def reasons_of(
+    history: Sequence[Counted], person: Person, vault: Vault, key: RotatingKey
+) -> Mapping[str, str]:
+    """Reasons by their events' ids, where the person isn't forgotten."""
+    if person.forgotten:
+        return {}
+    entries = await vault.find([person.data_key])
+    data_key = _data_key(person, entries.get(person.data_key), key)
+    if data_key is None:
+        return {}
+    reasons = {}
+    for counted in history:
+        sealed = getattr(counted.fact, "reason", None)
+        if sealed:
+            try:
+                reasons[counted.id] = unseal_text(
+                    sealed, field="reason", owner=person.staff_id, data_key=data_key
+                )
+            except UnsealingError:
+                continue
+    return reasons
+
+
+def _data_key(person: Person, entry: SealedEntry | None, key: RotatingKey) -> bytes | None:
+    if entry is None:
+        return None
+    return unseal(entry, entry_id=person.data_key, kind="personal", owner=person.staff_id, key=key)
