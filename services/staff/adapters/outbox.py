@@ -63,6 +63,19 @@ class KafkaOutbox:
         if self._stopping:
             await asyncio.wait(self._stopping)
 
+    async def partitions(self) -> int:
+        """
+        How many partitions the commands' topic has.
+
+        Raises:
+            LogUnavailableError: Kafka is away.
+        """
+        current = await self._started()
+        try:
+            return len(await current.partitions_for(self._commands))
+        except (kafka_errors.KafkaError, TimeoutError) as error:
+            raise LogUnavailableError(f"Kafka is away: {type(error).__name__}.") from error
+
     async def publish(
         self, organisation_id: str, value: bytes, headers: Sequence[tuple[str, bytes]]
     ) -> None:

@@ -1,0 +1,149 @@
+"""The staff service: the consumer of commands and the HTTP side, in one process."""
+
+import asyncio
+import contextlib
+import os
+from datetime import UTC, datetime, timedelta
+
+import structlog
+import uvicorn
+
+from events import topics
+from events.log.port import LogUnavailableError
+from services.foundation import CannotStartError, Foundation, foundation
+from services.settings import Settings
+from services.staff.adapters.lease import advisory_leases
+from services.staff.adapters.outbox import KafkaOutbox
+from services.staff.adapters.source import KafkaSource
+from services.staff.consumer import Consumer
+from services.staff.deciding import Deciding
+from services.staff.handlers import CommandHandler
+from services.staff.publishers import PublishersError, PublishersFile
+from services.staff.usernames import Usernames
+from services.staff.web.app import build
+from services.staff.web.ground import Ground
+from services.web.plumbing import Plumbing
+
+SOURCE = "twofold/staff"
+_FOLDED_WITHIN = timedelta(seconds=30)
+
+log = structlog.get_logger(__name__)
+
+
+def clock() -> datetime:
+    """The real clock."""
+    return datetime.now(UTC)
+
+
+async def run(settings: Settings, *, host: str = "127.0.0.1", port: int = 8001) -> None:
+    """
+    Serve, and deal with commands, until told to stop (SIGINT, SIGTERM).
+
+    Args:
+        settings: Checked.
+        host: Where to listen.
+        port: Likewise.
+
+    Raises:
+        CannotStartError: Something is missing or unsafe.
+    """
+    try:
+        publishers = PublishersFile(settings.publishers)
+    except PublishersError as error:
+        raise CannotStartError(str(error)) from error
+    async with (
+        foundation(settings, SOURCE) as base,
+        KafkaOutbox(base.connection, clock=clock) as outbox,
+    ):
+        ground = ground_on(base, publishers, outbox)
+        app = Plumbing(build(ground), service="staff", trusted_proxies=settings.trusted_proxies)
+        server = uvicorn.Server(
+            uvicorn.Config(
+                app,
+                host=host,
+                port=port,
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,  # `Plumbing` decides which proxies are believed.
+            )
+        )
+        consumer = await consumer_on(base, publishers, outbox)
+        consuming = asyncio.create_task(consumer.run())
+        serving = asyncio.create_task(server.serve())
+        log.info("staff.started", port=port)
+        try:
+            await asyncio.wait({consuming, serving}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            server.should_exit = True
+            consuming.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await consuming
+            await serving
+        log.info("staff.stopped")
+
+
+def handler_on(base: Foundation, publishers: PublishersFile) -> CommandHandler:
+    """What becomes of commands."""
+    usernames = Usernames(base.loads, base.writer, clock)
+    deciding = Deciding(
+        loads=base.loads,
+        vault=base.vault,
+        ring=base.ring,
+        usernames=usernames,
+        random_bytes=os.urandom,
+    )
+    return CommandHandler(
+        loads=base.loads,
+        writer=base.writer,
+        publishers=publishers,
+        deciding=deciding,
+        home=base.settings.home_organisation,
+        audience=base.settings.commands_audience,
+        now=base.now,
+        clock=clock,
+    )
+
+
+async def consumer_on(
+    base: Foundation, publishers: PublishersFile, outbox: KafkaOutbox
+) -> Consumer:
+    """The consumer of the commands' topic."""
+
+    async def folded() -> None:
+        for partition in range(base.log.partitions):
+            last = await base.log.end(partition) - 1
+            if last >= 0 and not await base.fates.passed(partition, last, _FOLDED_WITHIN):
+                raise LogUnavailableError(f"Partition {partition} is not folded to its end.")
+
+    return Consumer(
+        partitions=await outbox.partitions(),
+        source=lambda partition: KafkaSource(base.connection, topics.COMMANDS.name, partition),
+        outlet=outbox,
+        handler=handler_on(base, publishers),
+        lease=advisory_leases(base.settings.database.get_secret_value()),
+        folded=folded,
+    )
+
+
+def ground_on(base: Foundation, publishers: PublishersFile, outbox: KafkaOutbox) -> Ground:
+    """What the web side stands on."""
+
+    async def ready() -> None:
+        await base.queries.organisations(1)
+        if base.log.away:
+            raise LogUnavailableError("Kafka is away.")
+
+    return Ground(
+        loads=base.loads,
+        queries=base.queries,
+        vault=base.vault,
+        ring=base.ring,
+        publishers=publishers,
+        outbox=outbox,
+        home=base.settings.home_organisation,
+        audience=base.settings.commands_audience,
+        now=base.now,
+        clock=clock,
+        ready=ready,
+    )
