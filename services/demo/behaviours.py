@@ -91,7 +91,7 @@ def _three_options(world: World, organisation_id: str) -> None:
         world.login(eve, code=first.code()).expect(401, "invalid-credentials")
         world.logged_in(eve)
     with world.step("No Thanks: the new password goes without 2FA"):
-            change = world.open(world.ask_for_link(eve), eve.app.code()).expect(200)
+        change = world.open(world.ask_for_link(eve), eve.app.code()).expect(200)
         world.finish(eve, change.body["change"], NO_THANKS).expect(200, two_factor="off")
         world.log.expect(eve.account, "two_factor_disabled", cause="declined")
         world.logged_in(eve).expect(200, two_factor="off")

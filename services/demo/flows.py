@@ -66,7 +66,7 @@ class World:
 
     @contextmanager
     def step(self, claim: str) -> Iterator[None]:
-        """Print *claim* once what is in here has shown it; the first that isn't shown ends it all."""
+        """Print *claim* once what is in here has shown it; the first that isn't ends it all."""
         self.log.mark()
         self.vault.mark()
         try:
