@@ -1,0 +1,170 @@
+"""
+The keeper of the vault: forgets the entries that no counted event needs. One runs at a time.
+
+An entry that somebody's state named, and names no more, goes at once: the event that named it has
+counted, and no copy of it can count again. One that was never named goes once a record behind its
+deadline has been read in its owner's partition, because from then on none that names it can count;
+where a partition is quiet, the keeper appends a tick. It also wraps entries under the current key.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Final
+
+import asyncpg
+import structlog
+from prometheus_client import Counter
+
+from events.acceptance import LONGEST_DEADLINE
+from events.keys import RotatingKey
+from events.log.port import LogError
+from events.vault.sealing import SealedEntry, UnsealingError, rewrap
+from events.vault.topic import VaultTopic
+from services.projections.database import translated
+from services.projections.port import ProjectionUnavailableError
+
+EVERY: Final = timedelta(seconds=1)
+SWEPT_EVERY: Final = timedelta(seconds=30)
+AT_ONCE: Final = 200
+
+FORGOTTEN = Counter("twofold_vault_forgotten_total", "Vault entries forgotten", ["why"])
+REWRAPPED = Counter("twofold_vault_rewrapped_total", "Vault entries wrapped under the current key")
+
+log = structlog.get_logger(__name__)
+
+Tick = Callable[[int], Awaitable[int]]
+
+
+class Keeper:
+    """Forgets what nobody needs."""
+
+    def __init__(
+        self,
+        pool: asyncpg.Pool,
+        vault: VaultTopic,
+        key: RotatingKey,
+        *,
+        events: str,
+        tick: Tick,
+        grace: timedelta = LONGEST_DEADLINE,
+    ) -> None:
+        """
+        Args:
+            pool: On the projections' schema.
+            vault: Where tombstones go.
+            key: The key-encryption keys.
+            events: The history's topic.
+            tick: Appends a tick to a partition of it.
+            grace: How long past its deadline an entry is kept that was never named.
+        """
+        self._pool, self._vault, self._key = pool, vault, key
+        self._events, self._tick, self._grace = events, tick, grace
+
+    async def run(self) -> None:
+        """Look every second, and through everything every half minute, until cancelled."""
+        loop = asyncio.get_running_loop()
+        sweep_due = 0.0
+        while True:
+            try:
+                await self.forget_retired()
+                if loop.time() >= sweep_due:
+                    await self.sweep()
+                    await self.rewrap_old()
+                    sweep_due = loop.time() + SWEPT_EVERY.total_seconds()
+            except (ProjectionUnavailableError, LogError) as error:
+                log.warning("keeper.waiting", reason=str(error))
+            await asyncio.sleep(EVERY.total_seconds())
+
+    async def forget_retired(self) -> int:
+        """
+        Forget entries that a person's state named and names no more, and those of the forgotten.
+
+        Returns:
+            How many.
+        """
+        with translated():
+            found = await self._pool.fetch(_RETIRED, AT_ONCE)
+        return await self._forget([row["id"] for row in found], "retired")
+
+    async def sweep(self) -> int:
+        """
+        Forget entries that were never named and can't come to be; make time move where it must.
+
+        Returns:
+            How many were forgotten.
+        """
+        with translated():
+            found = await self._pool.fetch(_NEVER_NAMED, self._events, self._grace, AT_ONCE)
+            quiet = await self._pool.fetch(_QUIET, self._events, self._grace)
+        for row in quiet:
+            await self._tick(row["partition"])
+        return await self._forget([row["id"] for row in found], "never named")
+
+    async def rewrap_old(self) -> int:
+        """
+        Wrap entries whose key is not the current one anew.
+
+        Returns:
+            How many.
+        """
+        with translated():
+            found = await self._pool.fetch(_OLD_KEY, self._key.current, AT_ONCE)
+        done = 0
+        for row in found:
+            try:
+                entry = rewrap(SealedEntry.from_bytes(bytes(row["value"])), self._key)
+            except UnsealingError as error:
+                log.warning("keeper.cannot_rewrap", entry=row["id"], reason=str(error))
+                continue
+            await self._vault.append(entry.id, entry.to_bytes())
+            REWRAPPED.inc()
+            done += 1
+        return done
+
+    async def _forget(self, entry_ids: list[str], why: str) -> int:
+        for entry_id in entry_ids:
+            await self._vault.append(entry_id, None)
+            FORGOTTEN.labels(why).inc()
+        if entry_ids:
+            log.info("vault.forgot", entries=len(entry_ids), why=why)
+        return len(entry_ids)
+
+
+_RETIRED = """
+    SELECT v.id FROM vault_entry v JOIN retired_entry r ON r.entry_id = v.id
+    UNION
+    SELECT v.id FROM vault_entry v JOIN staff_account a ON a.staff_id = v.owner WHERE a.forgotten
+    LIMIT $1
+"""
+
+_UNNAMED = """
+      FROM vault_entry v
+      LEFT JOIN staff_account a ON a.staff_id = v.owner
+     WHERE v.id IS DISTINCT FROM a.data_key
+       AND v.id IS DISTINCT FROM a.password
+       AND v.id IS DISTINCT FROM a.authenticator
+"""
+
+# Of somebody who isn't registered nobody knows the partition: time must have passed in all.
+_NEVER_NAMED = f"""
+    SELECT v.id {_UNNAMED}
+       AND v.deadline + $2::interval < (
+           SELECT min(p.clock) FROM partition_state p
+            WHERE p.topic = $1 AND (a.partition IS NULL OR p.partition = a.partition)
+       )
+     LIMIT $3
+"""  # noqa: S608 # Constants of ours.
+
+_QUIET = f"""
+    SELECT DISTINCT p.partition
+      FROM partition_state p JOIN (
+          SELECT a.partition, v.deadline {_UNNAMED} AND v.deadline + $2::interval < now()
+      ) due ON (due.partition IS NULL OR due.partition = p.partition)
+           AND due.deadline + $2::interval >= p.clock
+     WHERE p.topic = $1
+"""  # noqa: S608 # As above.
+# The deadline is by the broker's clock, and now() by the database's: what matters is the former;
+# the latter only says when it is worth asking.
+
+_OLD_KEY = "SELECT id, value FROM vault_entry WHERE key_id <> $1 LIMIT $2"

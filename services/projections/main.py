@@ -1,0 +1,67 @@
+"""The process that folds: every partition's projector, the vault's keeper, health and metrics."""
+
+import asyncio
+import contextlib
+
+import structlog
+import uvicorn
+from fastapi import FastAPI
+
+from events import topics
+from services.foundation import foundation
+from services.projections.keeper import Keeper
+from services.projections.projector import Source
+from services.projections.running import Projections
+from services.settings import Settings
+from services.web.health import health
+
+log = structlog.get_logger(__name__)
+
+
+async def run(settings: Settings, *, host: str = "127.0.0.1", port: int = 8002) -> None:
+    """
+    Fold until told to stop (SIGINT, SIGTERM).
+
+    Args:
+        settings: Checked.
+        host: Where health and metrics are served.
+        port: Likewise.
+
+    Raises:
+        CannotStartError: Something is missing or unsafe.
+    """
+    async with foundation(settings, "twofold/projections") as base:
+        keeper = Keeper(
+            base.pool,
+            base.vault_topic,
+            base.ring.encryption,
+            events=topics.EVENTS.name,
+            tick=base.writer.tick,
+        )
+        projections = Projections(
+            base.pool,
+            [
+                Source(topics.EVENTS.name, base.log),
+                Source(topics.STRANGERS.name, base.strangers_log, forgetful=True),
+            ],
+            base.vault_topic,
+            base.ring.mac.keys,
+            others={"keeper": keeper.run},
+        )
+        app = FastAPI(title="Twofold projections", openapi_url=None)
+        app.include_router(health(projections.ready))
+        server = uvicorn.Server(
+            uvicorn.Config(app, host=host, port=port, log_config=None, access_log=False)
+        )
+        folding = asyncio.create_task(projections.run())
+        serving = asyncio.create_task(server.serve())
+        log.info("project.started", port=port)
+        try:
+            await asyncio.wait({folding, serving}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            server.should_exit = True
+            folding.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await folding
+            await serving
+        log.info("project.stopped")

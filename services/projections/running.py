@@ -1,0 +1,168 @@
+"""All projectors of one process, each under the lease of its partition."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import timedelta
+from typing import Final
+
+import asyncpg
+import structlog
+
+from events.log.port import LogUnavailableError
+from events.vault.topic import VaultTopic
+from services.projections import bookkeeping, metrics
+from services.projections.database import translated
+from services.projections.lease import LASTS, Leases
+from services.projections.port import ProjectionUnavailableError
+from services.projections.projector import Projector, Source
+from services.projections.vault_projector import VaultProjector
+
+PRUNED_EVERY: Final = timedelta(minutes=5)
+LAG_EVERY: Final = timedelta(seconds=5)
+PRUNED_AT_ONCE: Final = 20_000
+
+log = structlog.get_logger(__name__)
+
+Work = Callable[[], Awaitable[None]]
+
+
+class NotReadyError(Exception):
+    """The projections haven't caught up with where the log ended when this process started."""
+
+
+class Projections:
+    """What one process folds: partitions of the history, the strangers' topic and the vault."""
+
+    def __init__(
+        self,
+        pool: asyncpg.Pool,
+        sources: Sequence[Source],
+        vault: VaultTopic | None,
+        keys: Mapping[str, bytes],
+        *,
+        others: Mapping[str, Work] | None = None,
+        lasts: timedelta = LASTS,
+    ) -> None:
+        """
+        Args:
+            pool: On the projections' schema.
+            sources: Topics with the acceptance rule.
+            vault: The vault's topic.
+            keys: The writers' MAC keys.
+            others: More that one process at a time does, by the name of its lease.
+            lasts: How long a lease holds without being renewed.
+        """
+        self._pool, self._sources, self._vault = pool, sources, vault
+        work: dict[str, Work] = {
+            f"{source.topic}/{partition}": Projector(pool, source, partition, keys).run
+            for source in sources
+            for partition in range(source.log.partitions)
+        }
+        if vault is not None:
+            for partition in range(vault.partitions):
+                work[f"{vault.topic}/{partition}"] = VaultProjector(pool, vault, partition).run
+        self._work = work | dict(others or {})
+        self.leases = Leases(pool, list(self._work), lasts)
+        self._due: dict[tuple[str, int], int] | None = None
+
+    async def run(self) -> None:
+        """Fold until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.leases.run())
+            for name, work in self._work.items():
+                group.create_task(self._keep(name, work))
+            group.create_task(self._prune())
+            group.create_task(self._watch_lag())
+
+    async def ready(self) -> None:
+        """
+        Whether everything is folded that stood in the log when this was first asked.
+
+        Raises:
+            NotReadyError: It isn't; says what is missing.
+            LogUnavailableError: Kafka can't be asked.
+            ProjectionUnavailableError: PostgreSQL can't be asked.
+        """
+        if self._due is None:
+            forgetful = {source.topic for source in self._sources if source.forgetful}
+            # A topic that forgets may hold nothing any more: that it is followed must do.
+            self._due = {
+                place: -1 if place[0] in forgetful or end == 0 else end
+                for place, end in (await self._ends()).items()
+            }
+        positions = await self._positions()
+        behind = [
+            f"{topic}-{partition}"
+            for (topic, partition), due in self._due.items()
+            if positions.get((topic, partition), -2) < due
+        ]
+        if behind:
+            raise NotReadyError(f"Not folded yet: {', '.join(sorted(behind))}.")
+
+    async def _keep(self, name: str, work: Work) -> None:
+        """Do *work* whenever its lease is held, whatever becomes of it."""
+        while True:
+            try:
+                await self.leases.held(name, work)
+            except Exception:
+                log.exception("projector.failed", lease=name)
+                await asyncio.sleep(1)
+
+    async def _ends(self) -> dict[tuple[str, int], int]:
+        ends = {
+            (source.topic, partition): await source.log.end(partition)
+            for source in self._sources
+            for partition in range(source.log.partitions)
+        }
+        if self._vault is not None:
+            for partition in range(self._vault.partitions):
+                ends[self._vault.topic, partition] = await self._vault.end(partition)
+        return ends
+
+    async def _positions(self) -> dict[tuple[str, int], int]:
+        with translated():
+            rows = await self._pool.fetch(_POSITIONS)
+        return {(row["topic"], row["partition"]): row["next_offset"] for row in rows}
+
+    async def _watch_lag(self) -> None:
+        while True:
+            try:
+                ends, positions = await self._ends(), await self._positions()
+                for (topic, partition), end in ends.items():
+                    lag = max(end - max(positions.get((topic, partition), 0), 0), 0)
+                    metrics.LAG.labels(topic, str(partition)).set(lag)
+            except (LogUnavailableError, ProjectionUnavailableError):
+                log.debug("lag.unknown")
+            await asyncio.sleep(LAG_EVERY.total_seconds())
+
+    async def _prune(self) -> None:
+        """Let go of what is kept for some days only."""
+        while True:
+            try:
+                for statement in (_PRUNE_RECORDS, _PRUNE_STRANGERS):
+                    with translated():
+                        await self._pool.execute(
+                            statement, timedelta(days=bookkeeping.KEPT_DAYS), PRUNED_AT_ONCE
+                        )
+            except ProjectionUnavailableError:
+                log.debug("prune.postponed")
+            await asyncio.sleep(PRUNED_EVERY.total_seconds())
+
+
+_POSITIONS = "SELECT topic, partition, next_offset FROM partition_state"
+
+_PRUNE_RECORDS = """
+    DELETE FROM recent_record WHERE ctid = ANY(ARRAY(
+        SELECT ctid FROM recent_record WHERE at < now() - $1::interval LIMIT $2
+    ))
+"""
+
+# What a stranger's topic has forgotten, twice over, pauses nobody any more.
+_PRUNE_STRANGERS = """
+    WITH old AS (
+        DELETE FROM stranger WHERE ctid = ANY(ARRAY(
+            SELECT ctid FROM stranger WHERE at < now() - 2 * $1::interval LIMIT $2
+        )) RETURNING username_digest
+    )
+    DELETE FROM stream_head h USING old WHERE h.stream = 'stranger/' || old.username_digest
+"""
