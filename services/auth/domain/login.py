@@ -156,6 +156,19 @@ def attempt_of_stranger(username_digest: str, source: str) -> Decision:
     return Decision([Draft(stranger_stream(username_digest), fact)])
 
 
+def refuse_before_step_up(person: Person, now: datetime) -> None:
+    """
+    Before anything is hashed, and again on each load.
+
+    Raises:
+        TooManyAttemptsError: It is paused.
+        StepUpUnavailableError: The person has no authenticator.
+    """
+    refuse_while_paused(person, None, now)
+    if not person.enrolled:
+        raise StepUpUnavailableError
+
+
 def step_up(
     person: Person, session_id: str, evidence: Evidence, now: datetime
 ) -> tuple[bool, Decision]:
@@ -169,9 +182,7 @@ def step_up(
         TooManyAttemptsError: It is paused.
         StepUpUnavailableError: The person has no authenticator.
     """
-    refuse_while_paused(person, evidence.device, now)
-    if not person.enrolled:
-        raise StepUpUnavailableError
+    refuse_before_step_up(person, now)
     if not evidence.password_right:
         wrong = LoginAttempted(
             outcome="wrong_password", source=evidence.source, reauthentication=True

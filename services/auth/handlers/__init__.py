@@ -1,0 +1,1 @@
+"""Load, decide, append, learn the verdict, answer."""

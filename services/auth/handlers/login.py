@@ -1,0 +1,294 @@
+"""Logging in: two screens, one decision, and the same answer for whatever was wrong."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, Literal
+from uuid import uuid4
+
+from events.facts import Counted, Position
+from events.log.writer import Decided, NotDoneError, Written
+from events.person import BURNING
+from events.session import ABSOLUTE, IDLE, why_ended
+from events.staff import LoginAttempted, LoginOutcome
+from services.auth.domain import decision, login, throttle
+from services.auth.domain.decision import LINK_LIVES
+from services.auth.domain.errors import InvalidCredentialsError, TooManyAttemptsError
+from services.auth.domain.password_change import Change
+from services.auth.handlers.ground import (
+    OUTCOMES,
+    Attempt,
+    Caller,
+    Ground,
+    position,
+    reloading,
+    settle,
+    staff,
+)
+from services.auth.handlers.proof import Proof, Prover, Subject
+from services.auth.tickets import OpenedChange, token_digest
+from services.projections.port import LoadedPerson, LoadedStranger
+
+_LOADS: Final = 3
+"""How often a login begins again because the username changed hands meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class FinishLogin:
+    """The second screen, as sent."""
+
+    login: str
+    password: str
+    code: str | None = None
+    device: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedIn:
+    """
+    A session.
+
+    Attributes:
+        session: Its bearer token.
+        expires_at: When it ends if it isn't used.
+        two_factor: Whether both factors were given.
+        device: Ticket that lets this device's tries be counted on their own.
+        two_factor_mandatory_from: When 2FA becomes mandatory, where that lies ahead.
+    """
+
+    session: str
+    expires_at: datetime
+    two_factor: bool
+    device: str
+    position: Position
+    two_factor_mandatory_from: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeRequired:
+    """The password is too old; *change* opens the change of it."""
+
+    change: str
+
+
+@dataclass(frozen=True, slots=True)
+class LinkSent:
+    """Only an e-mailed link leads on."""
+
+    reason: Literal["two_factor_mandatory", "reset_required"]
+
+
+LoginAnswer = LoggedIn | ChangeRequired | LinkSent
+_Answered = Callable[[Written | None], LoginAnswer]
+
+
+class _ChangedHandsError(Exception):
+    """The username is somebody's now, or nobody's any more."""
+
+
+class Logins:
+    """The two calls of a login."""
+
+    def __init__(self, ground: Ground) -> None:
+        self._ground, self._prover = ground, Prover(ground)
+
+    def start(self, username: str) -> str:
+        """Seal the username; nothing is looked up, so that nothing can be told."""
+        ground = self._ground
+        return ground.tickets.login(ground.digest_of(username), ground.now())
+
+    async def finish(self, given: FinishLogin, caller: Caller) -> LoginAnswer:
+        """
+        Decide the login, and answer once that counts.
+
+        Raises:
+            TicketDeadError: *given* carries no live login.
+            TooManyAttemptsError: Failed logins pause the username.
+            InvalidCredentialsError: For every other cause.
+            NotDoneError, OutcomeUnknownError, LogUnavailableError, VaultUnavailableError,
+            ProjectionUnavailableError, BusyError: It can't be decided now.
+        """
+        ground = self._ground
+        digest = ground.tickets.open_login(given.login, ground.now())
+        attempt = ground.attempt(caller, "login/finish", given.login, given.device or "")
+        for _ in range(_LOADS):
+            try:
+                return await _Finish(ground, self._prover, given, caller, attempt, digest).run()
+            except _ChangedHandsError:
+                continue
+        raise NotDoneError("The username keeps changing hands.")
+
+
+class _Finish:
+    """One try to finish a login."""
+
+    def __init__(
+        self,
+        ground: Ground,
+        prover: Prover,
+        given: FinishLogin,
+        caller: Caller,
+        attempt: Attempt,
+        digest: str,
+    ) -> None:
+        self._ground, self._prover, self._given = ground, prover, given
+        self._caller, self._attempt, self._digest = caller, attempt, digest
+        self._proof: Proof | None = None
+        self._known: bool | None = None
+
+    async def run(self) -> LoginAnswer:
+        earlier = await self._ground.earlier(self._attempt)
+        if earlier is not None and _failed(earlier):
+            raise InvalidCredentialsError
+        subject, proof = await reloading(self._prove)
+        if isinstance(subject, LoadedStranger):
+            writer, stream = self._ground.strangers, next(iter(subject.heads))
+        else:
+            person = subject.person
+            by_code = proof.password_right
+            stream = decision.codes(person) if by_code else decision.guesses(person)
+            writer = self._ground.events
+        answered, written = await settle(writer, stream, self._decide)
+        return answered(written)
+
+    async def _prove(self) -> tuple[Subject, Proof]:
+        subject = await self._ground.loads.by_username(self._digest)
+        known = isinstance(subject, LoadedPerson)
+        if self._known not in {None, known}:
+            raise _ChangedHandsError
+        self._known = known
+        if await self._ground.earlier(self._attempt) is None:
+            self._refuse_while_paused(subject)
+        self._proof = await self._prover.prove(
+            subject, self._given.password, self._given.code, self._proof
+        )
+        return subject, self._proof
+
+    def _refuse_while_paused(self, subject: Subject) -> None:
+        """A paused try is neither hashed nor appended."""
+        now = self._ground.now()
+        if isinstance(subject, LoadedPerson):
+            login.refuse_while_paused(subject.person, self._device(subject), now)
+            return
+        pause = throttle.login_pause(subject.stranger.failed_logins, now)
+        if pause > timedelta(0):
+            raise TooManyAttemptsError(pause)
+
+    def _device(self, loaded: LoadedPerson) -> str | None:
+        ground, staff_id = self._ground, loaded.person.staff_id
+        return ground.tickets.known_device(self._given.device, staff_id, ground.now())
+
+    async def _decide(self) -> Decided[_Answered]:
+        """Load again, and decide on what holds now; what was proved is proved again if it moved."""
+        subject, proof = await self._prove()
+        earlier = await self._ground.earlier(self._attempt)
+        if earlier is not None and isinstance(earlier.fact, LoginAttempted):
+            if _failed(earlier) or isinstance(subject, LoadedStranger):
+                return Decided(_refuse)
+            if proof.password_right:
+                return Decided(await self._again(earlier, earlier.fact, subject))
+            self._attempt.afresh()
+            self._refuse_while_paused(subject)
+        if isinstance(subject, LoadedStranger):
+            tried = login.attempt_of_stranger(self._digest, proof.source(self._caller))
+            return Decided(
+                _counted("wrong_password", _refuse),
+                self._ground.propose(tried, subject, self._attempt.event_id, self._caller),
+            )
+        return self._decide_for(subject, proof)
+
+    def _decide_for(self, loaded: LoadedPerson, proof: Proof) -> Decided[_Answered]:
+        ground, person, event_id = self._ground, loaded.person, self._attempt.event_id
+        device, now = self._device(loaded), ground.now()
+        new = login.NewSession(
+            session=event_id,
+            token_digest=token_digest(ground.tickets.session(event_id)),
+            device=device or str(uuid4()),
+        )
+        evidence = login.Evidence(
+            password_right=proof.password_right,
+            time_step=proof.time_step,
+            source=proof.source(self._caller),
+            device=device,
+        )
+        link = ground.new_link(str(uuid4()))
+        outcome, decided = login.finish_login(
+            person, ground.policy(loaded), evidence, new, link, now
+        )
+        actor = staff(person) if outcome in BURNING else "anonymous"
+        answer = self._answer(outcome, loaded, event_id, new.device, now)
+        return Decided(
+            _counted(outcome, answer),
+            ground.propose(decided, loaded, event_id, self._caller, actor),
+        )
+
+    async def _again(
+        self, earlier: Counted, fact: LoginAttempted, loaded: LoadedPerson
+    ) -> _Answered:
+        """The first answer again, unless its session has ended since."""
+        ground = self._ground
+        if fact.session is not None:
+            session = await ground.loads.by_session(fact.session.token_digest)
+            ended = session is None or why_ended(
+                session.session, ground.at_home(session.loaded), ground.now()
+            )
+            if ended:
+                return _refuse
+        at = earlier.at + ground.clock_ahead
+        return self._answer(
+            fact.outcome, loaded, earlier.id, fact.device or "", at, earlier=earlier
+        )
+
+    def _answer(
+        self,
+        outcome: LoginOutcome,
+        loaded: LoadedPerson,
+        event_id: str,
+        device: str,
+        at: datetime,
+        earlier: Counted | None = None,
+    ) -> _Answered:
+        ground, person = self._ground, loaded.person
+        tickets = ground.tickets
+        match outcome:
+            case "succeeded":
+                return lambda written: LoggedIn(
+                    session=tickets.session(event_id),
+                    expires_at=at + min(IDLE, ABSOLUTE),
+                    two_factor=person.enrolled,
+                    device=tickets.device(person.staff_id, device, at),
+                    position=position(loaded, written, earlier),
+                    two_factor_mandatory_from=ground.policy(loaded).mandatory_from(ground.now()),
+                )
+            case "password_expired":
+                change = Change(
+                    change=event_id,
+                    credential_version=person.credential_version,
+                    origin="expired",
+                    link=None,
+                    expires=at + LINK_LIVES,
+                )
+                opened = OpenedChange(person.staff_id, change)
+                return lambda _: ChangeRequired(tickets.change("expired", opened))
+            case "reset_required" | "two_factor_mandatory" as reason:
+                return lambda _: LinkSent(reason)
+            case _:
+                return _refuse
+
+
+def _failed(earlier: Counted) -> bool:
+    return not isinstance(earlier.fact, LoginAttempted) or earlier.fact.outcome not in BURNING
+
+
+def _counted(outcome: str, answer: _Answered) -> _Answered:
+    """*answer*, and a count of it once it counts."""
+
+    def answered(written: Written | None) -> LoginAnswer:
+        OUTCOMES.labels(outcome).inc()
+        return answer(written)
+
+    return answered
+
+
+def _refuse(_written: Written | None) -> LoginAnswer:
+    raise InvalidCredentialsError

@@ -1,0 +1,89 @@
+"""Asking for a link: answered before anything is looked up, done afterwards."""
+
+import asyncio
+from typing import Final
+
+import structlog
+
+from events.log.port import LogError
+from events.log.writer import Decided, NotDoneError, OutcomeUnknownError
+from services.auth.domain.decision import links
+from services.auth.domain.password_change import ask_for_link
+from services.auth.handlers.ground import Attempt, Caller, Ground, settle
+from services.auth.ports import BusyError
+from services.projections.port import LoadedStranger, ProjectionUnavailableError
+
+log = structlog.get_logger()
+
+MOST_WAITING: Final = 500
+AT_ONCE: Final = 8
+TRIES: Final = 4
+DRAIN_S: Final = 20.0
+PAUSE_S: Final = 1.0
+
+_LATER: Final = (LogError, NotDoneError, OutcomeUnknownError, ProjectionUnavailableError)
+
+
+class PasswordResets:
+    """Issues links that people ask for, in the background."""
+
+    def __init__(self, ground: Ground) -> None:
+        self._ground = ground
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._turns = asyncio.Semaphore(AT_ONCE)
+
+    def ask(self, username: str, caller: Caller) -> None:
+        """
+        Take note that somebody asks for a link; nothing is looked up yet.
+
+        Raises:
+            BusyError: Too many wait.
+        """
+        if len(self._tasks) >= MOST_WAITING:
+            raise BusyError("Too many links are being asked for.")
+        digest = self._ground.digest_of(username)
+        attempt = self._ground.attempt(caller, "password-resets", digest)
+        task = asyncio.create_task(self._issue(digest, attempt, caller))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def drain(self) -> None:
+        """Let what was asked for be done; what takes too long is given up."""
+        if not self._tasks:
+            return
+        _, late = await asyncio.wait(self._tasks, timeout=DRAIN_S)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
+
+    async def _issue(self, digest: str, attempt: Attempt, caller: Caller) -> None:
+        async with self._turns:
+            for left in reversed(range(TRIES)):
+                try:
+                    await self._try(digest, attempt, caller)
+                except _LATER as error:
+                    log.warning("link.not_issued", error=type(error).__name__, tries_left=left)
+                    await asyncio.sleep(PAUSE_S)
+                except Exception:
+                    log.exception("link.failed")
+                    return
+                else:
+                    return
+
+    async def _try(self, digest: str, attempt: Attempt, caller: Caller) -> None:
+        ground = self._ground
+        first = await ground.loads.by_username(digest)
+        if isinstance(first, LoadedStranger):
+            log.info("link.asked_for_by_stranger", username=digest)
+            return
+
+        async def decide() -> Decided[None]:
+            loaded = await ground.loads.by_username(digest)
+            done = await ground.earlier(attempt) is not None
+            if done or isinstance(loaded, LoadedStranger):
+                return Decided(None)
+            link = ground.new_link(attempt.event_id)
+            decision = ask_for_link(loaded.person, link, ground.now())
+            return Decided(None, ground.propose(decision, loaded, attempt.event_id, caller))
+
+        await settle(ground.events, links(first.person), decide)

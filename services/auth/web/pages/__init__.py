@@ -1,0 +1,1 @@
+"""The service's pages: they call the same handlers as the JSON interface."""
