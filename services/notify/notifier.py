@@ -13,7 +13,7 @@ from events.staff import StaffDetailsChanged
 from events.streams import organisation_of
 from events.vault.personal import unseal_details, unseal_text
 from events.vault.port import MissingEntryError
-from events.vault.sealing import SealedEntry, unseal
+from events.vault.sealing import SealedEntry, UnsealingError, unseal
 from services.notify.notices import Notice, notice
 from services.notify.ports import Mailer, MailRefusedError
 from services.notify.writing import Writing
@@ -66,13 +66,20 @@ class Notifier:
         due = notice(counted, person, self._clock())
         if due is None:
             return
-        if due.to == "everyone_without":
-            await self._tell_everyone(due, counted)
-        elif person is not None:
-            data_key = await self._data_key(person)
-            address = _address(due, counted, person, data_key)
-            if address is not None:
-                await self._send(due, counted, address)
+        try:
+            if due.to == "everyone_without":
+                await self._tell_everyone(due, counted)
+            elif person is not None:
+                await self._tell(due, counted, person)
+        except UnsealingError:
+            # Nobody will ever be able to read it: the mails behind it mustn't wait for that.
+            log.error("mail.unreadable", event_id=counted.id, notice=due.template)  # noqa: TRY400
+
+    async def _tell(self, due: Notice, counted: Counted, person: Person, copy: str = "") -> None:
+        data_key = await self._data_key(person)
+        address = _address(due, counted, person, data_key)
+        if address is not None:
+            await self._send(due, counted, address, copy=copy)
 
     async def _tell_everyone(self, due: Notice, counted: Counted) -> None:
         organisation_id, after = organisation_of(counted.stream) or "", ""
@@ -80,10 +87,7 @@ class Notifier:
             people, _ = await self._people.people(organisation_id, enrolled=False, after=after)
             for person in people:
                 if person.active and not person.forgotten:
-                    data_key = await self._data_key(person)
-                    address = _address(due, counted, person, data_key)
-                    if address is not None:
-                        await self._send(due, counted, address, copy=person.staff_id)
+                    await self._tell(due, counted, person, copy=person.staff_id)
             if not people:
                 return
             after = people[-1].staff_id

@@ -1,0 +1,101 @@
+"""The notify service: e-mails and the status topic, each by one process at a time."""
+
+import asyncio
+import contextlib
+import signal
+from typing import Final
+
+import structlog
+from aiokafka import AIOKafkaProducer
+
+from events import topics
+from events.log import clients
+from services.foundation import Foundation, foundation
+from services.notify.follower import Follower, Handle
+from services.notify.notifier import Notifier
+from services.notify.progress import GroupProgress
+from services.notify.smtp import SmtpMailer
+from services.notify.status import StatusPublisher, to_topic
+from services.notify.writing import Writing
+from services.projections.lease import Leases
+from services.settings import Settings
+
+MAIL: Final = "twofold.notify"
+STATUS: Final = "twofold.status"
+
+log = structlog.get_logger()
+
+
+async def run(settings: Settings) -> None:
+    """
+    Follow until told to stop (SIGINT, SIGTERM).
+
+    Raises:
+        CannotStartError: Something is missing or unsafe; a sentence for whoever operates it.
+    """
+    serving = asyncio.current_task()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, lambda: serving and serving.cancel())
+    with contextlib.suppress(asyncio.CancelledError):
+        async with foundation(settings, "twofold/notify") as found:
+            producer = clients.producer(found.connection)
+            await producer.start()
+            try:
+                await _follow(found, {MAIL: _mail(found), STATUS: _status(producer)})
+            finally:
+                await producer.stop()
+
+
+def _mail(found: Foundation) -> Handle:
+    settings = found.settings
+    notifier = Notifier(
+        follows=found.follows,
+        people=found.queries,
+        mailer=SmtpMailer(
+            settings.smtp, settings.mail_from, encrypted=settings.mode == "production"
+        ),
+        writing=Writing(settings.auth_url, found.ring.derive("link")),
+        encryption=found.ring.encryption,
+        clock=found.now,
+    )
+    return notifier.handle
+
+
+def _status(producer: AIOKafkaProducer) -> Handle:
+    return StatusPublisher(to_topic(producer)).handle
+
+
+async def _follow(found: Foundation, handles: dict[str, Handle]) -> None:
+    leases = Leases(found.pool, list(handles))
+    async with asyncio.TaskGroup() as following:
+        following.create_task(leases.run())
+        for name, handle in handles.items():
+            following.create_task(_hold(found, leases, name, handle))
+        log.info("notify.ready")
+
+
+async def _hold(found: Foundation, leases: Leases, name: str, handle: Handle) -> None:
+    """Follow whenever the lease is held; from the kept progress each time."""
+
+    async def work() -> None:
+        progress = GroupProgress(found.connection, group=name, topic=topics.EVENTS.name)
+        try:
+            await progress.start(found.log.partitions)
+            await Follower(
+                name,
+                follows=found.follows,
+                passed=found.fates.passed,
+                progress=progress,
+                handle=handle,
+                partitions=found.log.partitions,
+            ).run()
+        finally:
+            await progress.stop()
+
+    while True:
+        try:
+            await leases.held(name, work)
+        except Exception:
+            log.exception("follower.failed", follower=name)
+        await asyncio.sleep(1)
