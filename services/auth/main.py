@@ -1,0 +1,87 @@
+"""The auth service: put together, and served."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import structlog
+import uvicorn
+from starlette.types import ASGIApp
+
+from events.log.port import LogUnavailableError
+from services.auth.adapters.passwords import Argon2Passwords
+from services.auth.handlers.ground import Ground, Keys
+from services.auth.handlers.service import Service
+from services.auth.tickets import Tickets
+from services.auth.web.app import build
+from services.foundation import Foundation, foundation
+from services.settings import Settings
+from services.web.plumbing import Plumbing
+
+SOURCE = "twofold/auth"
+
+log = structlog.get_logger(__name__)
+
+
+async def run(settings: Settings, *, host: str = "127.0.0.1", port: int = 8000) -> None:
+    """
+    Serve until told to stop (SIGINT, SIGTERM).
+
+    Args:
+        settings: Checked.
+        host: Where to listen.
+        port: Likewise.
+
+    Raises:
+        CannotStartError: Something is missing or unsafe.
+    """
+    async with foundation(settings, SOURCE) as base, app_on(base) as app:
+        server = uvicorn.Server(
+            uvicorn.Config(
+                app,
+                host=host,
+                port=port,
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,  # `Plumbing` decides which proxies are believed.
+            )
+        )
+        log.info("auth.started", port=port)
+        await server.serve()
+        log.info("auth.stopped")
+
+
+@asynccontextmanager
+async def app_on(base: Foundation) -> AsyncIterator[ASGIApp]:
+    """The whole application on *base*; what is under way is done when it ends."""
+    passwords = Argon2Passwords(base.ring.derive("pepper"))
+    service = Service.on(ground_on(base, passwords))
+
+    async def ready() -> None:
+        await base.queries.organisations(1)
+        if base.log.away or base.strangers_log.away:
+            raise LogUnavailableError("Kafka is away.")
+
+    try:
+        yield Plumbing(
+            build(service, ready), service="auth", trusted_proxies=base.settings.trusted_proxies
+        )
+    finally:
+        await service.resets.drain()
+        passwords.close()
+
+
+def ground_on(base: Foundation, passwords: Argon2Passwords) -> Ground:
+    """What the handlers stand on."""
+    return Ground(
+        loads=base.loads,
+        vault=base.vault,
+        events=base.writer,
+        strangers=base.strangers,
+        passwords=passwords,
+        tickets=Tickets(base.ring),
+        keys=Keys(base.ring),
+        now=base.now,
+        home_organisation=base.settings.home_organisation,
+        clock_ahead=base.settings.clock_ahead,
+    )

@@ -1,0 +1,31 @@
+"""The application: the API, the pages, and health."""
+
+from fastapi import FastAPI
+
+from services.auth.handlers.service import Service
+from services.auth.web import api
+from services.auth.web.problems import handle_refusals
+from services.web.health import Check, health
+from services.web.problems import handle_problems
+
+
+def build(service: Service, ready: Check) -> FastAPI:
+    """
+    The service over HTTP; `services.web.plumbing.Plumbing` goes around it.
+
+    Args:
+        service: What it does.
+        ready: Raises where a login couldn't be decided now.
+    """
+    app = FastAPI(
+        title="Twofold auth",
+        version="1",
+        docs_url=None,
+        redoc_url=None,
+        description="Logging in, new passwords, sessions. Errors are problem details (RFC 9457).",
+    )
+    app.include_router(api.routes(service))
+    app.include_router(health(ready))
+    handle_problems(app)
+    handle_refusals(app)
+    return app
