@@ -46,7 +46,7 @@ def loads(value: bytes) -> Any:
         NotCanonicalError: It would not, or is no JSON at all.
     """
     try:
-        parsed = json.loads(value.decode(), parse_float=_refuse, parse_constant=_refuse)
+        parsed = _DECODER.decode(value.decode())
     except RecursionError as error:
         raise NotCanonicalError("nested too deeply") from error
     except ValueError as error:
@@ -57,11 +57,16 @@ def loads(value: bytes) -> Any:
 
 
 def _spell(value: Any) -> bytes:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    return _ENCODER.encode(value).encode()
 
 
 def _refuse(text: str) -> None:
     raise NotCanonicalError(f"no whole number: {text[:32]}")
+
+
+# Made once: json.dumps and json.loads would make them anew each time.
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+_DECODER = json.JSONDecoder(parse_float=_refuse, parse_constant=_refuse)
 
 
 def _check(value: Any) -> None:
@@ -70,24 +75,25 @@ def _check(value: Any) -> None:
     for _ in range(MAX_DEPTH):
         deeper: list[Any] = []
         for item in level:
-            match item:
-                case bool() | None:
-                    pass
-                case str():
-                    if "\0" in item:
-                        raise NotCanonicalError("NUL in a string")
-                case int():
-                    if abs(item) > MAX_INTEGER:
-                        raise NotCanonicalError("a number beyond 2^53")
-                case dict():
-                    for key in item:
-                        if not isinstance(key, str) or not key.isascii() or "\0" in key:
-                            raise NotCanonicalError("a key that is not ASCII")
-                    deeper.extend(item.values())
-                case list() | tuple():
-                    deeper.extend(item)
-                case _:
-                    raise NotCanonicalError(f"a {type(item).__name__}")
+            # Each record passes here several times: `type` is asked before `isinstance`.
+            kind = type(item)
+            if kind is str or isinstance(item, str):
+                if "\0" in item:
+                    raise NotCanonicalError("NUL in a string")
+            elif kind is bool or item is None:
+                pass
+            elif kind is int or isinstance(item, int):
+                if abs(item) > MAX_INTEGER:
+                    raise NotCanonicalError("a number beyond 2^53")
+            elif kind is dict or isinstance(item, dict):
+                for key in item:
+                    if not isinstance(key, str) or not key.isascii() or "\0" in key:
+                        raise NotCanonicalError("a key that is not ASCII")
+                deeper.extend(item.values())
+            elif kind is list or kind is tuple:
+                deeper.extend(item)
+            else:
+                raise NotCanonicalError(f"a {kind.__name__}")
         if not deeper:
             return
         level = deeper

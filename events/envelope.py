@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any, Final
 
@@ -105,6 +106,7 @@ def seal(envelope: Envelope, key_id: str, key: bytes) -> bytes:
     return value
 
 
+@lru_cache(maxsize=1_024)  # A reader asks once for what to preload, and once to judge.
 def read(value: bytes) -> Envelope:
     """
     Read a record's bytes, believing nothing that the MAC hasn't shown yet.

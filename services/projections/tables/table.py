@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
 Row = tuple[Any, ...]
@@ -42,12 +43,7 @@ class Table:
 
     def key_of(self, row: Row) -> Row:
         """The row's primary key."""
-        return tuple(row[index] for index in self._key_indexes)
-
-    @property
-    def _key_indexes(self) -> tuple[int, ...]:
-        names = list(self.columns)
-        return tuple(names.index(name) for name in self.key)
+        return tuple(row[index] for index in _key_indexes(self))
 
     def insertion(self, first: int) -> str:
         """
@@ -69,6 +65,12 @@ class Table:
             f" SELECT r.* FROM unnest({arrays}) AS r({_list(names)}), moved"
             f" ON CONFLICT ({_list(self.key)}) {conflict})"
         )
+
+
+@cache
+def _key_indexes(table: Table) -> tuple[int, ...]:
+    names = list(table.columns)
+    return tuple(names.index(name) for name in table.key)
 
 
 def _list(names: Any) -> str:
