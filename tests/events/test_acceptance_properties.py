@@ -143,6 +143,9 @@ def _values(writing: Writing, number: int, clock_ms: int) -> st.SearchStrategy[l
         st.sampled_from([None, b"", b"{}", b'{"a":1}', b"\xff\xfe"]).map(lambda value: [value]),
         st.just([_tick(clock_ms)]),
         st.sampled_from(OTHERS).map(lambda stream: [sealed(stream, deadline=_ahead(clock_ms))]),
+        st.sampled_from(OTHERS).map(
+            lambda stream: [sealed(STREAMS[3], basis={stream: None}, deadline=_ahead(clock_ms))]
+        ),
         st.sampled_from([59_999, 60_000, 60_001, -1]).map(
             lambda ms: [sealed(STREAMS[0], deadline=_ahead(clock_ms, ms))]
         ),
@@ -153,7 +156,7 @@ def _values(writing: Writing, number: int, clock_ms: int) -> st.SearchStrategy[l
 @st.composite
 def _decisions(draw: st.DrawFn, writing: Writing, number: int, clock_ms: int) -> list[bytes | None]:
     """Events decided together, on what was seen some time ago."""
-    decided_ms = clock_ms - draw(st.sampled_from([0, 0, 200, 9_999, 10_001]))
+    decided_ms = clock_ms - draw(st.sampled_from([0, 0, 200, 9_999, 10_000, 10_001]))
     proposal = Proposal(
         drafts=[
             Draft(stream, OrganisationRegistered(name=f"{number}.{index}"))
