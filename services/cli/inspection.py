@@ -1,0 +1,218 @@
+"""Commands that look, and change nothing."""
+
+import asyncio
+import json
+import sys
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any, Self
+
+import typer
+
+from services.cli import told
+from services.cli.failures import FailureError
+
+if TYPE_CHECKING:
+    from events.acceptance import Judged
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+audit = typer.Typer(help="The history, judged from the log alone.", no_args_is_help=True)
+projections = typer.Typer(help="What is folded from the history.", no_args_is_help=True)
+
+GROUPS = {"audit": audit, "projections": projections}
+
+
+@audit.callback()
+@projections.callback()
+def _group() -> None:
+    """Keep the name of a single command."""
+
+
+@audit.command()
+def replay(
+    organisation: Annotated[
+        str | None, typer.Option(help="Only this organisation's records (its id).")
+    ] = None,
+    person: Annotated[
+        str | None, typer.Option(help="Only records about this person (their staff id).")
+    ] = None,
+    types: Annotated[
+        list[str] | None,
+        typer.Option("--type", help="Only this type, such as login_attempted; may be repeated."),
+    ] = None,
+    since: Annotated[
+        str | None, typer.Option(help="Only records from this moment on (ISO 8601; UTC if unsaid).")
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option(help="Only records before this moment (ISO 8601; UTC if unsaid).")
+    ] = None,
+    *,
+    all_fates: Annotated[
+        bool,
+        typer.Option("--all-fates", help="Records that don't count too: superseded, expired, …"),
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+) -> None:
+    """Read the history from Kafka, judge each record by the acceptance rule, and show it."""
+    from services.audit.replay import Replay, Wanted, line  # noqa: PLC0415
+    from services.foundation import connection_of, load_ring  # noqa: PLC0415
+
+    settings = told.settings()
+    wanted = Wanted(
+        organisation=organisation,
+        person=person,
+        types=tuple(types or ()),
+        since=_moment(since),
+        until=_moment(until),
+        all_fates=all_fates,
+    )
+    reading = Replay(connection_of(settings), load_ring(settings))
+    with _Progress(reading.length) as progress:
+        if not as_json:
+            typer.echo(_HEADER)
+        for partition, judged in reading.run(wanted, progress.advance):
+            if as_json:
+                typer.echo(json.dumps(line(partition, judged), ensure_ascii=False))
+            else:
+                typer.echo(_row(partition, judged))
+
+
+@projections.command()
+def status(*, as_json: Json = False) -> None:
+    """Show how far each partition is folded, what is halted, and who holds which lease."""
+    from dataclasses import asdict  # noqa: PLC0415
+
+    from services.foundation import connection_of  # noqa: PLC0415
+    from services.projections.status import ProjectionsStatus  # noqa: PLC0415
+
+    settings = told.settings()
+    found = asyncio.run(
+        ProjectionsStatus.read(settings.database.get_secret_value(), connection_of(settings))
+    )
+    if as_json:
+        told_of = asdict(found)
+        for one, partition in zip(told_of["partitions"], found.partitions, strict=True):
+            one["lag"] = partition.lag
+        typer.echo(json.dumps(told_of, default=str, indent=2))
+    else:
+        typer.echo(f"schema {found.schema}{'' if found.there else ' (not there)'}")
+        _table(
+            ("topic", "partition", "next", "end", "lag", "clock", "quarantined", "halted"),
+            [
+                (
+                    one.topic, one.partition,
+                    "-" if one.next_offset is None else one.next_offset, one.end, one.lag,
+                    f"{one.clock:%Y-%m-%d %H:%M:%S}" if one.clock else "-",
+                    one.quarantined, one.halted or "",
+                )
+                for one in found.partitions
+            ],
+        )  # fmt: skip
+        _table(
+            ("lease", "holder", "until"),
+            [(o.name, o.owner[:8], f"{o.until:%H:%M:%S}") for o in found.leases if o.held],
+        )
+    if not found.there:
+        raise FailureError(f"Schema {found.schema} isn't there: start twofold project.")
+    if halted := [one for one in found.partitions if one.halted]:
+        raise FailureError(f"{len(halted)} partition(s) are halted.")
+
+
+def doctor(*, as_json: Json = False) -> None:
+    """Check connections, topics, clocks, lag and the mail server; appends one tick to the log."""
+    from dataclasses import asdict  # noqa: PLC0415
+
+    from services.doctor.examine import examine  # noqa: PLC0415
+
+    found = asyncio.run(examine(told.settings()))
+    if as_json:
+        typer.echo(json.dumps([asdict(one) for one in found], indent=2))
+    else:
+        _table(
+            ("", "what", "found"),
+            [("ok" if one.well else "NOT", one.what, one.detail) for one in found],
+        )
+    if wrong := [one.what for one in found if not one.well]:
+        raise FailureError(f"Not well: {', '.join(dict.fromkeys(wrong))}.")
+
+
+class _Progress:
+    """A progress bar on standard error, where that is a terminal."""
+
+    def __init__(self, total: int) -> None:
+        from rich.console import Console  # noqa: PLC0415
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn  # noqa: PLC0415
+
+        self._bar = Progress(
+            TextColumn("reading"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            console=Console(stderr=True),
+            transient=True,
+            disable=not sys.stderr.isatty(),
+            redirect_stdout=False,
+        )
+        self._task = self._bar.add_task("reading", total=total)
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def advance(self, records: int) -> None:
+        self._bar.advance(self._task, records)
+
+
+_HEADER = f"{'append time (UTC)':<24} {'place':>9}  {'event':<28} {'stream':<88} what"
+
+
+def _row(partition: int, judged: "Judged") -> str:
+    from services.audit.replay import line  # noqa: PLC0415
+
+    told_of = line(partition, judged)
+    place = f"{partition}:{judged.record.offset}"
+    event = str(told_of.get("type", "?")).removeprefix("twofold.")
+    fate = "" if told_of["fate"] == "counted" else f"[{told_of['fate']}] "
+    what = told_of.get("complaint") or _brief(told_of.get("data", {}))
+    actor = f"by {told_of['actor']} " if "actor" in told_of else ""
+    stream = told_of.get("stream", "-")
+    return f"{told_of['append_time']:<24} {place:>9}  {event:<28} {stream:<88} {fate}{actor}{what}"
+
+
+def _brief(data: dict[str, Any]) -> str:
+    """An event's fields on one line; sealed ones say nothing, and are left out."""
+    return " ".join(
+        f"{name}={json.dumps(value, ensure_ascii=False)}"
+        for name, value in data.items()
+        if name not in {"source", "details", "old_email"} and not _is_sealed(value)
+    )
+
+
+def _is_sealed(value: object) -> bool:
+    return isinstance(value, str) and len(value) > 64
+
+
+def _table(columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+
+    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
+    for row in rows:
+        table.add_row(*(str(cell) for cell in row))
+    # Whoever reads it in a pipe gets whole lines.
+    console = Console(highlight=False, markup=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, markup=False, width=200)
+    console.print(table)
+
+
+def _moment(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is no moment like 2026-11-24T09:42.") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -1,0 +1,26 @@
+"""Settings of a command: the environment's, or those of this folder's `twofold up`."""
+
+import os
+from pathlib import Path
+
+from services.settings import Settings
+
+
+def folder() -> Path:
+    """Where `twofold up` keeps its things."""
+    return Path(os.environ.get("TWOFOLD_FOLDER", ".twofold"))
+
+
+def settings() -> Settings:
+    """
+    The settings.
+
+    Where the environment names no mode, and `twofold up` ran in this folder, its own hold; single
+    variables still override them.
+    """
+    if "TWOFOLD_MODE" not in os.environ:
+        from services.up.places import recall  # noqa: PLC0415
+
+        for name, value in recall(folder()).items():
+            os.environ.setdefault(name, value)
+    return Settings()
