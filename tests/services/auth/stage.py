@@ -1,0 +1,419 @@
+"""Where auth's tests play: people with passwords and authenticators, and the service over HTTP."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from secrets import token_bytes
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pyotp
+
+from events import keys, marks, streams
+from events.envelope import Envelope
+from events.envelope import seal as seal_record
+from events.facts import Counted, Fact
+from events.keys import KeyRing
+from events.log.memory import MemoryLog
+from events.log.proposal import Draft, Proposal, Signer
+from events.log.writer import Decided, Writer
+from events.organisation import (
+    OrganisationRegistered,
+    PasswordExpiryChanged,
+    TwoFactorPolicyChanged,
+)
+from events.staff import (
+    PasswordLinkIssued,
+    PasswordSet,
+    Role,
+    StaffRegistered,
+    TwoFactorEnrolled,
+)
+from events.vault.memory import MemoryVault
+from events.vault.personal import Details, seal_details, username_digest
+from events.vault.port import Vault
+from events.vault.sealing import Kind, seal
+from services.auth.adapters.passwords import Argon2Passwords
+from services.auth.domain.totp import STEP_MS
+from services.auth.handlers.ground import Ground, Keys
+from services.auth.handlers.service import Service
+from services.auth.tickets import Tickets, token_digest
+from services.auth.web.app import build
+from services.projections.port import LoadedPerson, Loads
+from services.web.plumbing import Plumbing
+from tests.services.auth.memory import MemoryLoads
+
+HOME = "00000000-0000-4000-8000-000000000001"
+GOOD = "amber-barley-cobalt-drift-4711"
+BETTER = "ember-fathom-gravel-hollow-1174"
+STEP = timedelta(milliseconds=STEP_MS)
+
+
+@dataclass(slots=True)
+class Somebody:
+    """A person of the staff, with what they know and hold."""
+
+    organisation_id: str
+    staff_id: str
+    username: str
+    password: str | None = None
+    seed: bytes | None = None
+    last_step: int = -1
+
+    @property
+    def codes(self) -> str:
+        return streams.codes(self.organisation_id, self.staff_id)
+
+    @property
+    def guesses(self) -> str:
+        return streams.guesses(self.organisation_id, self.staff_id)
+
+    @property
+    def account(self) -> str:
+        return streams.account(self.organisation_id, self.staff_id)
+
+    @property
+    def links(self) -> str:
+        return streams.links(self.organisation_id, self.staff_id)
+
+
+@dataclass(slots=True)
+class Answer:
+    """An HTTP answer."""
+
+    status: int
+    body: dict[str, Any]
+    headers: httpx.Headers
+    content: bytes
+
+    @property
+    def problem(self) -> str:
+        return str(self.body.get("type", "")).rpartition("/")[2]
+
+    def expect(self, status: int, problem: str = "", **members: Any) -> "Answer":
+        assert (self.status, self.problem) == (status, problem), self.body
+        assert {name: self.body.get(name) for name in members} == members
+        return self
+
+
+@dataclass(slots=True)
+class Stage:
+    """The service on some log, vault and projections, with a decisions' clock that tests move."""
+
+    ring: KeyRing
+    loads: Loads
+    vault: Vault
+    events: Writer
+    strangers: Writer
+    passwords: Argon2Passwords
+    ahead: timedelta = timedelta(0)
+    counted: Any = None
+    _clients: list[httpx.AsyncClient] = field(default_factory=list)
+
+    # ---- the service ----------------------------------------------------------------------------
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + self.ahead
+
+    def ground(self, **others: Any) -> Ground:
+        told: dict[str, Any] = {
+            "loads": self.loads,
+            "vault": self.vault,
+            "events": self.events,
+            "strangers": self.strangers,
+            "passwords": self.passwords,
+            "tickets": self.tickets,
+            "keys": Keys(self.ring),
+            "now": self.now,
+            "home_organisation": HOME,
+        }
+        return Ground(**(told | others))
+
+    @property
+    def tickets(self) -> Tickets:
+        return Tickets(self.ring)
+
+    def open(self, ground: Ground | None = None) -> "Web":
+        """The service over HTTP, as another process of it would be."""
+        service = Service.on(ground or self.ground())
+
+        async def ready() -> None:
+            return None
+
+        app = Plumbing(build(service, ready), service="auth")
+        client = httpx.AsyncClient(
+            transport=httpx.ASGITransport(app), base_url="http://auth.test", timeout=60
+        )
+        self._clients.append(client)
+        return Web(client, service)
+
+    async def close(self) -> None:
+        for client in self._clients:
+            await client.aclose()
+
+    # ---- people ---------------------------------------------------------------------------------
+
+    async def write(self, *drafts: Draft, event_id: str | None = None) -> None:
+        """Write events on whatever stands; retried like any decision."""
+        stream = drafts[0].stream
+        event_id = event_id or str(uuid4())
+
+        async def decide() -> Decided[None]:
+            staff_id = streams.subject_id(stream)
+            loaded = await self.loads.by_staff(staff_id)
+            heads = dict(loaded.heads) if loaded is not None else {}
+            if stream.endswith("/organisation"):
+                heads = await self._organisation_heads(stream)
+            return Decided(
+                None,
+                Proposal(
+                    drafts=drafts,
+                    basis=(),
+                    heads=heads,
+                    clock=datetime.now(UTC),
+                    event_id=event_id,
+                    actor="system",
+                    correlation_id=event_id,
+                ),
+            )
+
+        await self.events.settle(stream, decide)
+
+    async def _organisation_heads(self, stream: str) -> Mapping[str, str | None]:
+        for somebody in self._everybody.get(streams.organisation_of(stream) or "", ()):
+            loaded = await self.loads.by_staff(somebody.staff_id)
+            if loaded is not None:
+                return loaded.heads
+        return {}
+
+    _everybody: dict[str, list[Somebody]] = field(default_factory=dict)
+
+    async def organisation(self, organisation_id: str | None = None) -> str:
+        organisation_id = organisation_id or str(uuid4())
+        await self.write(
+            Draft(streams.organisation(organisation_id), OrganisationRegistered(name="Lettings"))
+        )
+        return organisation_id
+
+    async def policy(
+        self, organisation_id: str, *, mandatory: bool = True, effective: datetime | None = None
+    ) -> None:
+        fact = TwoFactorPolicyChanged(mandatory=mandatory, reason="Test.", effective=effective)
+        await self.write(Draft(streams.organisation(organisation_id), fact))
+
+    async def expiry(self, organisation_id: str, days: int | None) -> None:
+        fact = PasswordExpiryChanged(reason="Test.", max_age_days=days)
+        await self.write(Draft(streams.organisation(organisation_id), fact))
+
+    async def person(
+        self,
+        organisation_id: str,
+        *,
+        password: str | None = GOOD,
+        enrolled: bool = False,
+        role: Role = "staff",
+    ) -> Somebody:
+        """Somebody registered, with a password, with an authenticator where *enrolled*."""
+        somebody = Somebody(organisation_id, str(uuid4()), f"user.{uuid4().hex[:10]}")
+        self._everybody.setdefault(organisation_id, []).append(somebody)
+        data_key = token_bytes(32)
+        details = Details(somebody.username, f"{somebody.username}@test.example", "Sam Smith")
+        registered = StaffRegistered(
+            username_digest=username_digest(somebody.username, self.ring.derive("username")),
+            data_key=await self.put(somebody, "personal", data_key),
+            details=seal_details(details, owner=somebody.staff_id, data_key=data_key),
+            role=role,
+        )
+        await self.write(Draft(somebody.account, registered))
+        if password is None:
+            return somebody
+        somebody.password = password
+        entry = await self.put(somebody, "password", (await self.passwords.hash(password)).encode())
+        choice = "setup_new" if enrolled else "no_thanks"
+        facts: list[Fact] = [PasswordSet.model_validate(
+            {"credential": entry, "choice": choice, "origin": "link"}
+        )]  # fmt: skip
+        if enrolled:
+            somebody.seed = token_bytes(20)
+            authenticator = await self.put(somebody, "authenticator", somebody.seed)
+            facts.append(TwoFactorEnrolled(authenticator=authenticator, method="totp", time_step=1))
+        await self.write(*(Draft(somebody.account, fact) for fact in facts))
+        return somebody
+
+    async def put(self, somebody: Somebody, kind: Kind, secret: bytes) -> str:
+        entry_id = str(uuid4())
+        deadline = datetime.now(UTC) + timedelta(seconds=20)
+        key = self.ring.encryption
+        owner = somebody.staff_id
+        entry = seal(secret, entry_id=entry_id, kind=kind, owner=owner, deadline=deadline, key=key)
+        await self.vault.put(entry)
+        return entry_id
+
+    async def link(self, somebody: Somebody, cause: str = "invited") -> str:
+        """A link's ticket, as it would be e-mailed."""
+        link_id = str(uuid4())
+        ticket = self.tickets.link(link_id)
+        fact = PasswordLinkIssued.model_validate({
+            "link": link_id,
+            "ticket_digest": token_digest(ticket),
+            "cause": cause,
+            "expires": self.now() + timedelta(minutes=30),
+        })  # fmt: skip
+        await self.write(Draft(somebody.links, fact), event_id=link_id)
+        return ticket
+
+    async def mailed(self, somebody: Somebody) -> str:
+        """The ticket of the newest link."""
+        loaded = await self.load(somebody)
+        assert loaded.person.link is not None
+        return self.tickets.link(loaded.person.link.id)
+
+    async def load(self, somebody: Somebody) -> LoadedPerson:
+        loaded = await self.loads.by_staff(somebody.staff_id)
+        assert loaded is not None
+        return loaded
+
+    # ---- codes ----------------------------------------------------------------------------------
+
+    def code(self, somebody: Somebody, offset: timedelta = timedelta(0)) -> str:
+        """A code that nobody used, at the decisions' clock, which moves on where none is left."""
+        current = self._step()
+        if somebody.last_step >= current:
+            self.ahead += STEP * (somebody.last_step + 1 - current)
+            current = somebody.last_step + 1
+        somebody.last_step = max(current - 1, somebody.last_step + 1)
+        return self.code_of(somebody.seed, somebody.last_step)
+
+    def _step(self) -> int:
+        return int(self.now().timestamp() * 1000) // STEP_MS
+
+    @staticmethod
+    def code_of(seed: bytes | None, step: int) -> str:
+        from base64 import b32encode  # noqa: PLC0415
+
+        assert seed is not None
+        return pyotp.TOTP(b32encode(seed).decode()).generate_otp(step)
+
+    def wrong_code(self, somebody: Somebody) -> str:
+        """Six digits that are no code of these minutes."""
+        near = {self.code_of(somebody.seed, self._step() + d) for d in range(-30, 60)}
+        return next(f"{n:06d}" for n in range(1000) if f"{n:06d}" not in near)
+
+
+@dataclass(slots=True)
+class Web:
+    """One process of the service, over HTTP."""
+
+    client: httpx.AsyncClient
+    service: Service
+
+    async def post(
+        self,
+        path: str,
+        body: Mapping[str, Any] | bytes | None = None,
+        *,
+        token: str | None = None,
+        key: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        sent = dict(headers or {})
+        if token:
+            sent["Authorization"] = f"Bearer {token}"
+        if key:
+            sent["Idempotency-Key"] = key
+        if isinstance(body, bytes):
+            sent.setdefault("Content-Type", "application/json")
+            return _answer(await self.client.post(path, content=body, headers=sent))
+        return _answer(await self.client.post(path, json=body, headers=sent))
+
+    async def get(self, path: str, *, token: str | None = None) -> Answer:
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        return _answer(await self.client.get(path, headers=headers))
+
+    async def start(self, username: str) -> str:
+        answer = await self.post("/api/login/start", {"username": username})
+        return str(answer.expect(200).body["login"])
+
+    async def login(
+        self,
+        username: str | Somebody,
+        password: str | None = None,
+        code: str | None = None,
+        *,
+        device: str | None = None,
+        key: str | None = None,
+        login: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Both screens."""
+        if isinstance(username, Somebody):
+            password = password if password is not None else username.password
+            username = username.username
+        body = {"login": login or await self.start(username), "password": password}
+        body |= {n: v for n, v in {"code": code, "device": device}.items() if v is not None}
+        return await self.post("/api/login/finish", body, key=key, headers=headers)
+
+    async def open(self, ticket: str, code: str | None = None, key: str | None = None) -> Answer:
+        body = {"ticket": ticket} | ({"code": code} if code is not None else {})
+        return await self.post("/api/password-changes/open", body, key=key)
+
+    async def show(self, change: str) -> Answer:
+        return await self.post("/api/password-changes/authenticator", {"change": change})
+
+    async def finish(
+        self, change: str, choice: str, password: str = BETTER, *, key: str | None = None,
+        **more: str,
+    ) -> Answer:  # fmt: skip
+        body = {"change": change, "password": password, "choice": choice} | more
+        return await self.post("/api/password-changes/finish", body, key=key)
+
+
+def _answer(response: httpx.Response) -> Answer:
+    body = response.json() if response.content else {}
+    return Answer(response.status_code, body, response.headers, response.content)
+
+
+@asynccontextmanager
+async def memory_stage() -> AsyncIterator[Stage]:
+    """A stage in memory: every acknowledged record is folded at once."""
+    ring = keys.generate()
+    events, strangers = MemoryLog(ring.mac.keys), MemoryLog(ring.mac.keys, forgetful=True)
+    await events.append(0, [_genesis(ring)])
+    signer = Signer("twofold/tests", ring.mac.current, ring.mac.key, 1)
+    passwords = Argon2Passwords(ring.derive("pepper"), memory_kib=64)
+    stage = Stage(
+        ring=ring,
+        loads=MemoryLoads(events, strangers),
+        vault=MemoryVault(),
+        events=Writer(events, events, signer),
+        strangers=Writer(strangers, strangers, signer),
+        passwords=passwords,
+    )
+
+    async def counted(stream: str) -> Sequence[Counted]:
+        both = (*events.judged[0], *strangers.judged[0])
+        return [one.counted for one in both if one.counted and one.counted.stream == stream]
+
+    stage.counted = counted
+    yield stage
+    await stage.close()
+    passwords.close()
+
+
+def _genesis(ring: KeyRing) -> bytes:
+    fact = marks.Genesis(generation=str(uuid4()), partitions=1)
+    now = datetime.now(UTC)
+    envelope = Envelope(
+        id=str(uuid4()),
+        source="twofold/tests",
+        type=fact.wire_name,
+        time=now,
+        subject=streams.log(0),
+        deadline=now + timedelta(seconds=10),
+        actor="system",
+        correlation_id="genesis",
+        data=fact.to_json(),
+    )
+    return seal_record(envelope, ring.mac.current, ring.mac.key)
