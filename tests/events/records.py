@@ -32,7 +32,7 @@ def later(seconds: float) -> datetime:
 def event(subject: str, fact: Fact | None = None, **attributes: Any) -> Envelope:
     """An event whose attributes are right unless told otherwise."""
     fact = OrganisationRegistered(name="Agency") if fact is None else fact
-    told = {
+    told: dict[str, Any] = {
         "id": uuid(),
         "source": "twofold/tests",
         "type": fact.wire_name,
@@ -52,7 +52,7 @@ def sealed(subject: str, fact: Fact | None = None, **attributes: Any) -> bytes:
 
 def genesis(partition: int = 0, partitions: int = 1, **attributes: Any) -> bytes:
     fact = marks.Genesis(generation=GENERATION, partitions=partitions)
-    told = {"id": f"genesis-{partition}"} | attributes
+    told: dict[str, Any] = {"id": f"genesis-{partition}"} | attributes
     return sealed(streams.log(partition), fact, **told)
 
 
