@@ -70,7 +70,8 @@ class Keeper:
                 await self.forget_retired()
                 if loop.time() >= sweep_due:
                     await self.sweep()
-                    await self.rewrap_old()
+                    if await self._is_caught_up():
+                        await self.rewrap_old()
                     sweep_due = loop.time() + SWEPT_EVERY.total_seconds()
             except (ProjectionUnavailableError, LogError) as error:
                 log.warning("keeper.waiting", reason=str(error))
@@ -122,6 +123,18 @@ class Keeper:
             done += 1
         return done
 
+    async def _is_caught_up(self) -> bool:
+        """Whether every tombstone is folded: what is forgotten must not be wrapped anew."""
+        with translated():
+            rows = await self._pool.fetch(_VAULT_POSITIONS, self._vault.topic)
+        folded = {row["partition"]: row["next_offset"] for row in rows}
+        return all(
+            [
+                max(folded.get(partition, -1), 0) >= await self._vault.end(partition)
+                for partition in range(self._vault.partitions)
+            ]
+        )
+
     async def _forget(self, entry_ids: list[str], why: str) -> int:
         for entry_id in entry_ids:
             await self._vault.append(entry_id, None)
@@ -166,5 +179,7 @@ _QUIET = f"""
 """  # noqa: S608 # As above.
 # The deadline is by the broker's clock, and now() by the database's: what matters is the former;
 # the latter only says when it is worth asking.
+
+_VAULT_POSITIONS = "SELECT partition, next_offset FROM partition_state WHERE topic = $1"
 
 _OLD_KEY = "SELECT id, value FROM vault_entry WHERE key_id <> $1 LIMIT $2"

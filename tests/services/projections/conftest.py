@@ -123,12 +123,18 @@ class World:
             correlation_id=uuid(),
         )
 
-    async def organisation(self) -> str:
+    async def organisation(self, partition: int | None = None) -> str:
         organisation_id = uuid()
+        while partition not in {None, self.partition(organisation_id)}:
+            organisation_id = uuid()
         await self.write(
             Draft(streams.organisation(organisation_id), OrganisationRegistered(name="Lettings"))
         )
         return organisation_id
+
+    @staticmethod
+    def partition(organisation_id: str) -> int | None:
+        return streams.partition_of(streams.organisation(organisation_id), PARTITIONS)
 
     async def person(self, organisation_id: str, **changes: object) -> str:
         staff_id = uuid()

@@ -1,0 +1,162 @@
+"""The vault's keeper: what it forgets, when, and what it never does."""
+
+import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from events import streams
+from events.keys import RotatingKey
+from events.log.proposal import Draft
+from events.staff import PasswordSet, StaffForgotten, TwoFactorDisabled, TwoFactorEnrolled
+from events.vault.port import MissingEntryError
+from events.vault.sealing import Kind, SealedEntry, seal, unseal
+from services.projections.keeper import Keeper
+from tests.services.projections.conftest import World, registered, running, until, uuid
+
+
+def keeper(world: World, **changes: object) -> Keeper:
+    settings = {"events": world.events, "tick": world.writer.tick} | changes
+    return Keeper(world.pool, world.vault_topic, world.ring.encryption, **settings)  # type: ignore[arg-type]
+
+
+async def put(
+    world: World, owner: str, kind: Kind, *, lasts: timedelta = timedelta(seconds=10)
+) -> SealedEntry:
+    entry = seal(
+        b"secret",
+        entry_id=uuid(),
+        kind=kind,
+        owner=owner,
+        deadline=datetime.now(UTC).replace(microsecond=0) + lasts,
+        key=world.ring.encryption,
+    )
+    await world.vault.put(entry)
+    return entry
+
+
+async def gone(world: World, *entries: SealedEntry) -> None:
+    """Wait until all of them are forgotten."""
+
+    async def are_gone() -> bool:
+        return not await world.vault.find([entry.id for entry in entries])
+
+    await until(are_gone)
+
+
+async def person_with_secrets(world: World) -> tuple[str, str, list[SealedEntry]]:
+    organisation, staff = await world.organisation(), uuid()
+    entries = [
+        await put(world, staff, "personal"),
+        await put(world, staff, "password"),
+        await put(world, staff, "authenticator"),
+    ]
+    await world.write(
+        Draft(streams.account(organisation, staff), registered(data_key=entries[0].id))
+    )
+    await set_password(world, organisation, staff, entries[1].id)
+    await world.write(
+        Draft(
+            streams.account(organisation, staff),
+            TwoFactorEnrolled(authenticator=entries[2].id, method="totp", time_step=1),
+        )
+    )
+    return organisation, staff, entries
+
+
+async def set_password(world: World, organisation: str, staff: str, entry_id: str) -> None:
+    fact = PasswordSet(credential=entry_id, choice="keep_existing", origin="expired")
+    await world.write(Draft(streams.account(organisation, staff), fact))
+
+
+class TestForgetting:
+    async def test_a_superseded_password_goes_within_two_seconds(self, folded: World) -> None:
+        organisation, staff, entries = await person_with_secrets(folded)
+        newer = await put(folded, staff, "password")
+        async with running(keeper(folded).run()):
+            await set_password(folded, organisation, staff, newer.id)
+            async with asyncio.timeout(2):
+                await gone(folded, entries[1])
+            assert set(await folded.vault.find([e.id for e in (*entries, newer)])) == {
+                entries[0].id,
+                entries[2].id,
+                newer.id,
+            }
+
+    async def test_a_disabled_authenticator_goes(self, folded: World) -> None:
+        organisation, staff, entries = await person_with_secrets(folded)
+        fact = TwoFactorDisabled(cause="administrator")
+        await folded.write(Draft(streams.account(organisation, staff), fact))
+        await keeper(folded).forget_retired()
+        await gone(folded, entries[2])
+
+    async def test_with_a_forgotten_person_everything_of_theirs_goes(self, folded: World) -> None:
+        organisation, staff, entries = await person_with_secrets(folded)
+        unnamed = await put(folded, staff, "password")
+        await folded.write(Draft(streams.account(organisation, staff), StaffForgotten()))
+        await keeper(folded).forget_retired()
+        await gone(folded, *entries, unnamed)
+
+
+class TestSweeping:
+    async def test_an_entry_that_no_event_came_to_name_goes_after_its_deadline(
+        self, folded: World
+    ) -> None:
+        _, staff, entries = await person_with_secrets(folded)
+        stray = await put(folded, staff, "password", lasts=timedelta(seconds=-1))
+        fresh = await put(folded, staff, "password")
+        orphan = await put(folded, uuid(), "personal", lasts=timedelta(seconds=-1))
+        sweeping = keeper(folded, grace=timedelta(0))
+
+        async def are_gone() -> bool:
+            await sweeping.sweep()  # The first may have to make time move.
+            return not await folded.vault.find([stray.id, orphan.id])
+
+        await until(are_gone)
+        assert set(await folded.vault.find([e.id for e in (*entries, fresh)])) == {
+            *(entry.id for entry in entries),
+            fresh.id,
+        }
+
+    async def test_by_the_folded_clock_alone(self, folded: World) -> None:
+        """An event that names it may be on its way: no clock but the partition's can tell."""
+        _, staff, _ = await person_with_secrets(folded)
+        stray = await put(folded, staff, "password", lasts=timedelta(seconds=-1))
+
+        async def no_tick(partition: int) -> int:
+            return partition
+
+        clock = await folded.pool.fetchval(
+            "SELECT max(clock) FROM partition_state WHERE topic = $1", folded.events
+        )
+        await folded.pool.execute(
+            "UPDATE vault_entry SET deadline = $1 WHERE id = $2", clock, stray.id
+        )
+        await keeper(folded, grace=timedelta(0), tick=no_tick).sweep()
+        assert await folded.vault.find([stray.id])
+
+
+class TestRotation:
+    async def test_entries_are_wrapped_under_the_current_key(self, folded: World) -> None:
+        _, staff, _ = await person_with_secrets(folded)
+        entry = await put(folded, staff, "password")
+        gone_already = await put(folded, staff, "password")
+        await folded.vault.forget(gone_already.id)
+        ring = folded.ring.encryption
+        newer = RotatingKey("k2", {**ring.keys, "k2": bytes(range(32))})
+        rotating = Keeper(
+            folded.pool, folded.vault_topic, newer, events=folded.events, tick=folded.writer.tick
+        )
+        assert await rotating.rewrap_old() > 0
+
+        async def is_rewrapped() -> bool:
+            return (await folded.vault.get(entry.id)).key_id == "k2"
+
+        await until(is_rewrapped)
+        found = await folded.vault.get(entry.id)
+        assert found == replace(entry, key_id="k2", wrapped_key=found.wrapped_key)
+        secret = unseal(found, entry_id=entry.id, kind="password", owner=staff, key=newer)
+        assert secret == b"secret"
+        with pytest.raises(MissingEntryError):
+            await folded.vault.get(gone_already.id)
