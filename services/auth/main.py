@@ -9,12 +9,15 @@ from starlette.types import ASGIApp
 
 from events.log.port import LogUnavailableError
 from services.auth.adapters.passwords import Argon2Passwords
+from services.auth.handlers.activity import Activities
 from services.auth.handlers.ground import Ground, Keys
 from services.auth.handlers.service import Service
 from services.auth.tickets import Tickets
 from services.auth.web.app import build
+from services.auth.web.pages import PagesGround, pages
 from services.foundation import Foundation, foundation
 from services.settings import Settings
+from services.web.pages.places import Places
 from services.web.plumbing import Plumbing
 
 SOURCE = "twofold/auth"
@@ -55,7 +58,12 @@ async def run(settings: Settings, *, host: str = "127.0.0.1", port: int = 8000) 
 async def app_on(base: Foundation) -> AsyncIterator[ASGIApp]:
     """The whole application on *base*; what is under way is done when it ends."""
     passwords = Argon2Passwords(base.ring.derive("pepper"))
-    service = Service.on(ground_on(base, passwords))
+    ground = ground_on(base, passwords)
+    service = Service.on(ground)
+
+    places = Places(auth=base.settings.auth_url, staff=base.settings.staff_url)
+    told = PagesGround(service, Activities(ground, base.queries), places)
+    site = pages(told, key=base.ring.derive, now=base.now)
 
     async def ready() -> None:
         await base.queries.organisations(1)
@@ -64,7 +72,9 @@ async def app_on(base: Foundation) -> AsyncIterator[ASGIApp]:
 
     try:
         yield Plumbing(
-            build(service, ready), service="auth", trusted_proxies=base.settings.trusted_proxies
+            build(service, ready, site),
+            service="auth",
+            trusted_proxies=base.settings.trusted_proxies,
         )
     finally:
         await service.resets.drain()

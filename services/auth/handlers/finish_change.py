@@ -30,7 +30,13 @@ from services.auth.handlers.ground import (
     settle,
     staff,
 )
-from services.auth.handlers.password_changes import PasswordChanges, PasswordWasSet, load_open
+from services.auth.handlers.password_changes import (
+    Offer,
+    PasswordChanges,
+    PasswordWasSet,
+    load_open,
+    offer,
+)
 from services.auth.handlers.proof import Prover
 from services.auth.tickets import Candidate, OpenedChange
 from services.projections.port import LoadedPerson
@@ -61,6 +67,26 @@ class FinishChanges:
 
     def __init__(self, ground: Ground, changes: PasswordChanges) -> None:
         self._ground, self._changes, self._prover = ground, changes, Prover(ground)
+
+    async def consider(self, change: str, password: str) -> Offer:
+        """
+        Whether *password* can be taken in an opened change; nothing is put in force.
+
+        Returns:
+            What is offered with it.
+
+        Raises:
+            TicketDeadError: The change is over.
+            PasswordRefusedError: The password can't be taken.
+        """
+        return await reloading(lambda: self._consider(change, password))
+
+    async def _consider(self, change: str, password: str) -> Offer:
+        ground = self._ground
+        opened = ground.tickets.open_change("change", change, ground.now())
+        loaded = await load_open(ground, opened)
+        await self._check_password(loaded, normalised(password))
+        return offer(ground, loaded)
 
     async def finish(self, given: FinishChange, caller: Caller) -> PasswordWasSet:
         """

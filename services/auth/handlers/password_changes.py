@@ -2,6 +2,7 @@
 
 import secrets
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 from uuid import uuid4
 
@@ -26,6 +27,19 @@ class Opened:
 
     change: str
     options: tuple[Choice, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """
+    What is offered in an opened change, as things are now.
+
+    Attributes:
+        mandatory_from: When 2FA becomes mandatory, where that lies ahead.
+    """
+
+    options: tuple[Choice, ...]
+    mandatory_from: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,16 +88,16 @@ class PasswordChanges:
         loaded = await load_open(ground, opened)
         return self._opened(loaded, opened.change)
 
-    async def look(self, change: str) -> tuple[Choice, ...]:
+    async def look(self, change: str) -> Offer:
         """
-        What is offered in an opened change, as things are now.
+        What is offered in an opened change.
 
         Raises:
             TicketDeadError: It leads nowhere (any more).
         """
         ground = self._ground
         loaded = await load_open(ground, ground.tickets.open_change("change", change, ground.now()))
-        return password_change.options(loaded.person, ground.policy(loaded), ground.now())
+        return offer(ground, loaded)
 
     async def show_authenticator(self, change: str, caller: Caller) -> Shown:
         """
@@ -187,6 +201,12 @@ class PasswordChanges:
         return Opened(ticket, options)
 
 
+def offer(ground: Ground, loaded: LoadedPerson) -> Offer:
+    """What is offered to the person now."""
+    policy, now = ground.policy(loaded), ground.now()
+    return Offer(password_change.options(loaded.person, policy, now), policy.mandatory_from(now))
+
+
 async def load_open(ground: Ground, opened: OpenedChange) -> LoadedPerson:
     """
     The person whose change is open.
@@ -205,4 +225,4 @@ def _accepted(earlier: Counted) -> bool:
     return isinstance(earlier.fact, CodeChecked) and earlier.fact.outcome == "accepted"
 
 
-__all__ = ["Opened", "PasswordChanges", "PasswordWasSet", "Shown", "load_open"]
+__all__ = ["Offer", "Opened", "PasswordChanges", "PasswordWasSet", "Shown", "load_open", "offer"]

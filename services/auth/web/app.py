@@ -6,16 +6,18 @@ from services.auth.handlers.service import Service
 from services.auth.web import api
 from services.auth.web.problems import handle_refusals
 from services.web.health import Check, health
+from services.web.pages.site import Site
 from services.web.problems import handle_problems
 
 
-def build(service: Service, ready: Check) -> FastAPI:
+def build(service: Service, ready: Check, site: Site | None = None) -> FastAPI:
     """
     The service over HTTP; `services.web.plumbing.Plumbing` goes around it.
 
     Args:
         service: What it does.
         ready: Raises where a login couldn't be decided now.
+        site: The pages; None: the API alone.
     """
     app = FastAPI(
         title="Twofold auth",
@@ -28,4 +30,6 @@ def build(service: Service, ready: Check) -> FastAPI:
     app.include_router(health(ready))
     handle_problems(app)
     handle_refusals(app)
+    if site is not None:
+        site.add_to(app)
     return app

@@ -1,0 +1,54 @@
+"""You are logged in: who, since when, how, and what happened lately; logging out."""
+
+import contextlib
+
+from fastapi.responses import Response
+
+from services.auth.domain.errors import InvalidCredentialsError
+from services.auth.web.pages.ground import PagesGround, caller, log_in_first
+from services.web.pages import words
+from services.web.pages.cookies import SESSION
+from services.web.pages.site import Site
+from services.web.pages.visit import Visit
+
+
+def add(site: Site, ground: PagesGround) -> None:
+    """Add the pages."""
+    service, places = ground.service, ground.places
+
+    @site.get("/home")
+    async def home(visit: Visit) -> Response:
+        try:
+            who = await service.sessions.who(visit.session)
+        except InvalidCredentialsError:
+            return log_in_first(visit, "/home")
+        session, loaded = who.session.session, who.session.loaded
+        activity = [
+            {
+                "at": one.at,
+                "words": words.login(one.outcome, two_factor=one.two_factor),
+                "source": words.source(one.address, one.user_agent),
+            }
+            for one in await ground.activities.latest(loaded)
+        ]
+        leads = loaded.person.role in {"administrator", "support"}
+        return visit.page(
+            "home.html",
+            name=who.details.display_name,
+            username=who.details.username,
+            organisation=loaded.organisation.name,
+            since=session.started,
+            ends=who.expires_at,
+            two_factor=session.two_factor,
+            mandatory_from=None if session.two_factor else who.two_factor_mandatory_from,
+            activity=activity,
+            staff_pages=places.address("/staff") if leads else None,
+        )
+
+    @site.post("/logout")
+    async def logout(visit: Visit) -> Response:
+        everywhere = visit.form.text("everywhere") == "yes"
+        with contextlib.suppress(InvalidCredentialsError):  # It was over already: as was wished.
+            await service.sessions.log_out(visit.session, caller(visit), everywhere=everywhere)
+        visit.forget(SESSION)
+        return visit.go(f"/login?notice=logged-out{'-everywhere' if everywhere else ''}")

@@ -1,0 +1,1 @@
+"""What both services' pages share: templates, forms, cookies, the policy that surrounds them."""
