@@ -52,9 +52,9 @@ class TestAuthenticity:
         [
             {"id": "other"}, {"source": "twofold/other"}, {"type": "twofold.tick.v1"},
             {"time": "2026-11-24T09:00:00.001Z"}, {"subject": streams.log(0)},
-            {"actor": "anonymous"}, {"deadline": "2026-11-24T09:00:30.000Z"}, {"correlationid": "other"},
-            {"data": {"name": "Other"}}, {"previous": "c" * 64}, {"basis": None},
-            {"previous": None}, {"causationid": None}, {"mac": f"old.{'0' * 64}"},
+            {"actor": "anonymous"}, {"deadline": "2026-11-24T09:00:30.000Z"},
+            {"correlationid": "other"}, {"data": {"name": "Other"}}, {"previous": "c" * 64},
+            {"basis": None}, {"previous": None}, {"causationid": None}, {"mac": f"old.{'0' * 64}"},
         ],
         ids=str,
     )  # fmt: skip
