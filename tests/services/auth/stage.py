@@ -1,5 +1,6 @@
 """Where auth's tests play: people with passwords and authenticators, and the service over HTTP."""
 
+from base64 import b32encode
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from uuid import uuid4
 
 import httpx
 import pyotp
+from fastapi import FastAPI
 
 from events import keys, marks, streams
 from events.envelope import Envelope
@@ -40,15 +42,27 @@ from services.auth.domain.totp import STEP_MS
 from services.auth.handlers.ground import Ground, Keys
 from services.auth.handlers.service import Service
 from services.auth.tickets import Tickets, token_digest
-from services.auth.web.app import build
+from services.auth.web import api
+from services.auth.web.problems import handle_refusals
+from services.projections import rows
 from services.projections.port import LoadedPerson, Loads
 from services.web.plumbing import Plumbing
+from services.web.problems import handle_problems
 from tests.services.auth.memory import MemoryLoads
+from tests.services.projections.conftest import World, make_world, until
 
 HOME = "00000000-0000-4000-8000-000000000001"
 GOOD = "amber-barley-cobalt-drift-4711"
 BETTER = "ember-fathom-gravel-hollow-1174"
 STEP = timedelta(milliseconds=STEP_MS)
+
+
+_COUNTED = """
+    SELECT r.value, r.digest, r.at, r.partition, r."offset", p.generation
+      FROM recent_record r JOIN partition_state p USING (topic, partition)
+     WHERE r.fate = 'counted' AND convert_from(r.value, 'UTF8')::jsonb ->> 'subject' = $1
+     ORDER BY r."offset"
+"""
 
 
 @dataclass(slots=True)
@@ -109,7 +123,8 @@ class Stage:
     strangers: Writer
     passwords: Argon2Passwords
     ahead: timedelta = timedelta(0)
-    counted: Any = None
+    world: World | None = None
+    logs: Sequence[MemoryLog] = ()
     _clients: list[httpx.AsyncClient] = field(default_factory=list)
 
     # ---- the service ----------------------------------------------------------------------------
@@ -138,11 +153,11 @@ class Stage:
     def open(self, ground: Ground | None = None) -> "Web":
         """The service over HTTP, as another process of it would be."""
         service = Service.on(ground or self.ground())
-
-        async def ready() -> None:
-            return None
-
-        app = Plumbing(build(service, ready), service="auth")
+        inner = FastAPI()
+        inner.include_router(api.routes(service))
+        handle_problems(inner)
+        handle_refusals(inner)
+        app = Plumbing(inner, service="auth")
         client = httpx.AsyncClient(
             transport=httpx.ASGITransport(app), base_url="http://auth.test", timeout=60
         )
@@ -275,30 +290,40 @@ class Stage:
         assert loaded is not None
         return loaded
 
+    async def counted(self, stream: str) -> Sequence[Counted]:
+        """What counted in *stream*, in order; `stranger/…` streams included."""
+        if self.world is None:
+            both = [one.counted for log in self.logs for one in log.judged[0]]
+            return [one for one in both if one is not None and one.stream == stream]
+        rows_ = await self.world.pool.fetch(_COUNTED, stream)
+        return [rows.counted(row) for row in rows_]
+
+    async def facts(self, stream: str) -> list[Any]:
+        """The data of what counted in *stream*."""
+        return [one.fact for one in await self.counted(stream)]
+
     # ---- codes ----------------------------------------------------------------------------------
 
     def code(self, somebody: Somebody, offset: timedelta = timedelta(0)) -> str:
         """A code that nobody used, at the decisions' clock, which moves on where none is left."""
-        current = self._step()
+        current = self.step()
         if somebody.last_step >= current:
             self.ahead += STEP * (somebody.last_step + 1 - current)
             current = somebody.last_step + 1
         somebody.last_step = max(current - 1, somebody.last_step + 1)
         return self.code_of(somebody.seed, somebody.last_step)
 
-    def _step(self) -> int:
+    def step(self) -> int:
         return int(self.now().timestamp() * 1000) // STEP_MS
 
     @staticmethod
     def code_of(seed: bytes | None, step: int) -> str:
-        from base64 import b32encode  # noqa: PLC0415
-
         assert seed is not None
         return pyotp.TOTP(b32encode(seed).decode()).generate_otp(step)
 
     def wrong_code(self, somebody: Somebody) -> str:
         """Six digits that are no code of these minutes."""
-        near = {self.code_of(somebody.seed, self._step() + d) for d in range(-30, 60)}
+        near = {self.code_of(somebody.seed, self.step() + d) for d in range(-30, 60)}
         return next(f"{n:06d}" for n in range(1000) if f"{n:06d}" not in near)
 
 
@@ -390,13 +415,8 @@ async def memory_stage() -> AsyncIterator[Stage]:
         events=Writer(events, events, signer),
         strangers=Writer(strangers, strangers, signer),
         passwords=passwords,
+        logs=(events, strangers),
     )
-
-    async def counted(stream: str) -> Sequence[Counted]:
-        both = (*events.judged[0], *strangers.judged[0])
-        return [one.counted for one in both if one.counted and one.counted.stream == stream]
-
-    stage.counted = counted
     yield stage
     await stage.close()
     passwords.close()
@@ -417,3 +437,34 @@ def _genesis(ring: KeyRing) -> bytes:
         data=fact.to_json(),
     )
     return seal_record(envelope, ring.mac.current, ring.mac.key)
+
+
+@asynccontextmanager
+async def real_stage(kafka: str, database: str) -> AsyncIterator[Stage]:
+    """A stage on a real broker and a real database, folded all the while."""
+    passwords: Argon2Passwords | None = None
+    async with make_world(kafka, database) as world, world.folding() as projections:
+
+        async def ready() -> bool:
+            try:
+                await projections.ready()
+            except Exception:  # noqa: BLE001 -- Not yet.
+                return False
+            return True
+
+        await until(ready)
+        passwords = Argon2Passwords(world.ring.derive("pepper"), memory_kib=64)
+        stage = Stage(
+            ring=world.ring,
+            loads=world.loads,
+            vault=world.vault,
+            events=world.writer,
+            strangers=world.stranger_writer,
+            passwords=passwords,
+            world=world,
+        )
+        try:
+            yield stage
+        finally:
+            await stage.close()
+            passwords.close()

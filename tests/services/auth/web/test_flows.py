@@ -1,0 +1,321 @@
+"""Whole flows over HTTP, on a real broker and a real database with the projector running."""
+
+import asyncio
+from base64 import b32decode
+from collections import Counter
+from datetime import timedelta
+
+from events.log.kafka import KafkaLog
+from events.log.writer import Writer
+from events.staff import CodeChecked, LoginAttempted
+from tests.services.auth.stage import BETTER, GOOD, Somebody, Stage
+from tests.services.projections.conftest import PARTITIONS
+
+KEY = "a-key-that-nobody-else-has-1"
+
+
+class TestLogin:
+    async def test_password_alone_where_2fa_is_off(self, real: Stage) -> None:
+        web, sam = real.open(), await real.person(await real.organisation())
+        answer = (await web.login(sam)).expect(200, outcome="logged_in", two_factor="off")
+        session = await web.get("/api/session", token=answer.body["session"])
+        session.expect(200, staff_id=sam.staff_id, username=sam.username, two_factor="off")
+        assert "two_factor_mandatory_from" not in session.body
+        assert answer.headers["cache-control"] == "no-store"
+
+    async def test_password_and_code_where_it_is_on(self, real: Stage) -> None:
+        web, eve = real.open(), await real.person(await real.organisation(), enrolled=True)
+        code = real.code(eve)
+        (await web.login(eve, code=code)).expect(200, outcome="logged_in", two_factor="on")
+        succeeded = (await real.facts(eve.codes))[-1]
+        assert (succeeded.outcome, succeeded.time_step) == ("succeeded", eve.last_step)
+        (await web.login(eve, code=code)).expect(401, "invalid-credentials")
+        assert (await real.facts(eve.codes))[-1].outcome == "code_already_used"
+
+    async def test_the_position_is_where_the_event_stands(self, real: Stage) -> None:
+        web, sam = real.open(), await real.person(await real.organisation())
+        answer = await web.login(sam)
+        (attempt,) = await real.counted(sam.codes)
+        assert answer.body["position"] == str(attempt.position)
+        assert attempt.actor == f"staff/{sam.staff_id}"
+
+    async def test_of_50_tries_with_one_code_on_two_servers_one_succeeds(self, real: Stage) -> None:
+        world = real.world
+        assert world is not None
+        async with KafkaLog(world.kafka, world.events, PARTITIONS) as log:
+            other = Writer(log, world.fates, world.signer)
+            webs = [real.open(), real.open(real.ground(events=other))]
+            eve = await real.person(await real.organisation(), enrolled=True)
+            code = real.code(eve)
+            tries = (webs[n % 2].login(eve, code=code) for n in range(50))
+            answers = await asyncio.gather(*tries)
+        statuses = Counter(answer.status for answer in answers)
+        assert statuses[200] == 1, statuses
+        assert set(statuses) <= {200, 401, 429, 503}
+        outcomes = Counter(fact.outcome for fact in await real.facts(eve.codes))
+        assert outcomes["succeeded"] == 1
+
+
+class TestIdempotency:
+    async def test_the_same_request_gets_the_same_session(self, real: Stage) -> None:
+        web, eve = real.open(), await real.person(await real.organisation(), enrolled=True)
+        login, code = await web.start(eve.username), real.code(eve)
+        first = await web.login(eve, code=code, key=KEY, login=login)
+        again = await web.login(eve, code=code, key=KEY, login=login)
+        first.expect(200, outcome="logged_in")
+        again.expect(200, session=first.body["session"], position=first.body["position"])
+        assert len(await real.facts(eve.codes)) == 1
+
+    async def test_it_proves_its_password_again(self, real: Stage) -> None:
+        web, sam = real.open(), await real.person(await real.organisation())
+        login = await web.start(sam.username)
+        (await web.login(sam, key=KEY, login=login)).expect(200)
+        wrong = await web.login(sam, BETTER, key=KEY, login=login)
+        wrong.expect(401, "invalid-credentials")
+        assert [fact.outcome for fact in await real.facts(sam.guesses)] == ["wrong_password"]
+
+    async def test_it_revives_no_session_that_ended(self, real: Stage) -> None:
+        web, sam = real.open(), await real.person(await real.organisation())
+        login = await web.start(sam.username)
+        first = await web.login(sam, key=KEY, login=login)
+        await web.post("/api/logout", {}, token=first.body["session"])
+        (await web.login(sam, key=KEY, login=login)).expect(401, "invalid-credentials")
+
+    async def test_a_failed_try_counts_once_whoever_it_names(self, real: Stage) -> None:
+        web, sam = real.open(), await real.person(await real.organisation())
+        for username in (sam.username, "nobody.at.all"):
+            login = await web.start(username)
+            for _ in range(6):
+                again = await web.login(username, BETTER, key=KEY, login=login)
+                again.expect(401, "invalid-credentials")
+        assert len(await real.facts(sam.guesses)) == 1
+
+    async def test_a_password_that_was_set_is_answered_again(self, real: Stage) -> None:
+        web, sam = real.open(), await real.person(await real.organisation())
+        change = (await web.open(await real.link(sam))).body["change"]
+        first = await web.finish(change, "no_thanks", key=KEY)
+        again = await web.finish(change, "no_thanks", key=KEY)
+        first.expect(200, outcome="password_set")
+        assert again.body == first.body
+        (await web.finish(change, "no_thanks", GOOD, key=KEY)).expect(410, "ticket-dead")
+
+
+class TestExpiredPassword:
+    async def test_both_factors_then_the_change_then_a_login(self, real: Stage) -> None:
+        web, org = real.open(), await real.organisation()
+        eve = await real.person(org, enrolled=True)
+        await real.expiry(org, 30)
+        real.ahead = timedelta(days=31)
+        (await web.login(eve, code=real.wrong_code(eve))).expect(401, "invalid-credentials")
+        answer = await web.login(eve, code=real.code(eve))
+        answer.expect(200, outcome="password_change_required", reason="expired")
+        opened = await web.open(answer.body["change"])
+        opened.expect(200, options=["no_thanks", "keep_existing", "setup_new"])
+        done = await web.finish(opened.body["change"], "keep_existing")
+        done.expect(200, outcome="password_set", two_factor="on")
+        assert "session" not in done.body
+        await real.expiry(org, None)
+        (await web.login(eve, BETTER, real.code(eve))).expect(200, outcome="logged_in")
+
+
+class TestMandatory:
+    async def test_who_has_none_gets_a_link_and_must_set_it_up(self, real: Stage) -> None:
+        web, org = real.open(), await real.organisation()
+        sam = await real.person(org)
+        before = (await web.login(sam)).body["session"]
+        await real.policy(org)
+        (await web.get("/api/session", token=before)).expect(401, "invalid-credentials")
+        sent = await web.login(sam)
+        sent.expect(200, outcome="link_sent", reason="two_factor_mandatory")
+        opened = await web.open(await real.mailed(sam))
+        opened.expect(200, options=["setup_new"])
+        change = opened.body["change"]
+        refused = await web.finish(change, "no_thanks")
+        refused.expect(409, "choice-unavailable", options=["setup_new"])
+        await _set_up(real, sam, change)
+        (await web.login(sam, BETTER, real.code(sam))).expect(200, two_factor="on")
+
+    async def test_until_its_start_people_are_told(self, real: Stage) -> None:
+        web, org = real.open(), await real.organisation()
+        sam = await real.person(org)
+        starts = (real.now() + timedelta(days=3)).replace(microsecond=0)
+        await real.policy(org, effective=starts)
+        answer = await web.login(sam)
+        told = starts.strftime("%Y-%m-%dT%H:%M:%S.000Z")
+        answer.expect(200, outcome="logged_in", two_factor_mandatory_from=told)
+        session = await web.get("/api/session", token=answer.body["session"])
+        session.expect(200, two_factor_mandatory_from=told)
+
+
+class TestLinks:
+    async def test_the_answer_to_asking_is_the_same_for_everybody(self, real: Stage) -> None:
+        web, sam = real.open(), await real.person(await real.organisation())
+        answers = [
+            await web.post(
+                "/api/password-resets", {"username": name}, headers={"X-Request-Id": "r"}
+            )
+            for name in (sam.username, "nobody.here")
+        ]
+        assert [answer.status for answer in answers] == [202, 202]
+        assert answers[0].content == answers[1].content
+        assert answers[0].headers == answers[1].headers
+        await web.service.resets.drain()
+        assert (await real.facts(sam.links))[-1].cause == "asked_for"
+
+    async def test_only_the_newest_of_three_an_hour_works_and_works_once(self, real: Stage) -> None:
+        web, sam = real.open(), await real.person(await real.organisation())
+        tickets = []
+        for _ in range(4):
+            await web.post("/api/password-resets", {"username": sam.username})
+            await web.service.resets.drain()
+            tickets.append(await real.mailed(sam))
+        assert len(set(tickets)) == 3
+        assert tickets[3] == tickets[2]
+        for dead in tickets[:2]:
+            (await web.open(dead)).expect(410, "ticket-dead")
+        change = (await web.open(tickets[2])).body["change"]
+        (await web.finish(change, "no_thanks")).expect(200)
+        (await web.open(tickets[2])).expect(410, "ticket-dead")
+        (await web.finish(change, "no_thanks", GOOD)).expect(410, "ticket-dead")
+
+    async def test_a_code_comes_first_and_five_wrong_ones_kill_it(self, real: Stage) -> None:
+        web, eve = real.open(), await real.person(await real.organisation(), enrolled=True)
+        ticket = await real.link(eve)
+        (await web.open(ticket)).expect(403, "code-required")
+        for _ in range(5):
+            (await web.open(ticket, real.wrong_code(eve))).expect(401, "wrong-code")
+        (await web.open(ticket, real.code(eve))).expect(410, "ticket-dead")
+        # They are no login's codes: the next login isn't paused.
+        (await web.login(eve, code=real.code(eve))).expect(200, outcome="logged_in")
+
+    async def test_a_code_given_by_link_is_burned_for_logins_too(self, real: Stage) -> None:
+        web, eve = real.open(), await real.person(await real.organisation(), enrolled=True)
+        code = real.code(eve)
+        (await web.open(await real.link(eve), code)).expect(200)
+        (await web.login(eve, code=code)).expect(401, "invalid-credentials")
+        (await web.open(await real.mailed(eve), code)).expect(401, "wrong-code")
+
+    async def test_it_dies_after_half_an_hour(self, real: Stage) -> None:
+        web, sam = real.open(), await real.person(await real.organisation())
+        ticket = await real.link(sam)
+        real.ahead = timedelta(minutes=31)
+        (await web.open(ticket)).expect(410, "ticket-dead")
+
+
+class TestSettingUp:
+    async def test_the_first_code_is_burned_and_old_codes_are_void(self, real: Stage) -> None:
+        web, eve = real.open(), await real.person(await real.organisation(), enrolled=True)
+        old, code = eve.seed, real.code(eve)
+        change = (await web.open(await real.link(eve), code)).body["change"]
+        used = await _set_up(real, eve, change)
+        (await web.login(eve, BETTER, used)).expect(401, "invalid-credentials")
+        real.ahead += timedelta(seconds=30)
+        (await web.login(eve, BETTER, real.code_of(old, real.step()))).expect(401)
+        (await web.login(eve, BETTER, real.code(eve))).expect(200, two_factor="on")
+
+    async def test_nothing_changes_before_a_right_code(self, real: Stage) -> None:
+        web, eve = real.open(), await real.person(await real.organisation(), enrolled=True)
+        change = (await web.open(await real.link(eve), real.code(eve))).body["change"]
+        shown = (await web.show(change)).body
+        wrong = await web.finish(
+            change, "setup_new", authenticator=shown["authenticator"], code=real.wrong_code(eve)
+        )
+        wrong.expect(422, "wrong-code")
+        assert wrong.body["reason"]
+        (await web.login(eve, code=real.code(eve))).expect(200, outcome="logged_in")
+
+    async def test_only_the_newest_one_shown_can_be_confirmed(self, real: Stage) -> None:
+        web, sam = real.open(), await real.person(await real.organisation())
+        change = (await web.open(await real.link(sam))).body["change"]
+        first = (await web.show(change)).body
+        await web.show(change)
+        code = real.code_of(_seed(first["secret"]), real.step())
+        late = await web.finish(
+            change, "setup_new", authenticator=first["authenticator"], code=code
+        )
+        late.expect(410, "ticket-dead")
+
+
+class TestSessions:
+    async def test_logging_out_ends_one_or_all(self, real: Stage) -> None:
+        web, sam = real.open(), await real.person(await real.organisation())
+        tokens = [(await web.login(sam)).body["session"] for _ in range(3)]
+        assert (await web.post("/api/logout", token=tokens[0])).status == 204
+        (await web.get("/api/session", token=tokens[0])).expect(401, "invalid-credentials")
+        (await web.get("/api/session", token=tokens[1])).expect(200)
+        assert (await web.post("/api/logout", {"everywhere": True}, token=tokens[1])).status == 204
+        for token in tokens:
+            (await web.get("/api/session", token=token)).expect(401, "invalid-credentials")
+        (await web.login(sam)).expect(200, outcome="logged_in")
+
+    async def test_they_die_with_a_new_password(self, real: Stage) -> None:
+        web, sam = real.open(), await real.person(await real.organisation())
+        token = (await web.login(sam)).body["session"]
+        change = (await web.open(await real.link(sam))).body["change"]
+        (await web.finish(change, "no_thanks")).expect(200, two_factor="off")
+        (await web.get("/api/session", token=token)).expect(401, "invalid-credentials")
+        (await web.login(sam)).expect(401, "invalid-credentials")
+        (await web.login(sam, BETTER)).expect(200, outcome="logged_in")
+
+    async def test_a_step_up_proves_both_factors_afresh(self, real: Stage) -> None:
+        web, eve = real.open(), await real.person(await real.organisation(), enrolled=True)
+        token = (await web.login(eve, code=real.code(eve))).body["session"]
+        body = {"password": GOOD, "code": real.code(eve)}
+        done = await web.post("/api/step-up", body, token=token)
+        assert done.expect(200).body["fresh_until"]
+        again = await web.post("/api/step-up", body, token=token)
+        again.expect(401, "invalid-credentials")
+        checks = [fact for fact in await real.facts(eve.codes) if isinstance(fact, CodeChecked)]
+        assert [fact.outcome for fact in checks] == ["accepted", "code_already_used"]
+        wrong = {"password": BETTER, "code": real.code(eve)}
+        (await web.post("/api/step-up", wrong, token=token)).expect(401, "invalid-credentials")
+        (guess,) = await real.facts(eve.guesses)
+        assert isinstance(guess, LoginAttempted)
+        assert guess.reauthentication
+
+
+class TestPauses:
+    async def test_failed_logins_pause_a_username_whether_it_exists_or_not(
+        self, real: Stage
+    ) -> None:
+        web, sam = real.open(), await real.person(await real.organisation())
+        for username in (sam.username, "nobody.to.be.found"):
+            for _ in range(5):
+                real.ahead += timedelta(seconds=10)
+                (await web.login(username, BETTER)).expect(401, "invalid-credentials")
+            real.ahead -= timedelta(seconds=50)
+            paused = await web.login(username, GOOD)
+            paused.expect(429, "too-many-attempts")
+            assert 1 <= int(paused.headers["retry-after"]) <= 5
+        assert len(await real.facts(sam.guesses)) == 5
+        real.ahead += timedelta(seconds=6)
+        (await web.login(sam)).expect(200, outcome="logged_in")
+
+    async def test_a_known_device_has_a_lane_of_its_own(self, real: Stage) -> None:
+        web, sam = real.open(), await real.person(await real.organisation())
+        device = (await web.login(sam)).body["device"]
+        for _ in range(5):
+            real.ahead += timedelta(seconds=10)
+            await web.login(sam, BETTER)
+        real.ahead -= timedelta(seconds=50)
+        (await web.login(sam)).expect(429, "too-many-attempts")
+        (await web.login(sam, device=device)).expect(200, outcome="logged_in")
+        eve = await real.person(sam.organisation_id)
+        theirs = await web.login(eve, BETTER, device=device)
+        theirs.expect(401, "invalid-credentials")
+        assert (await real.facts(eve.guesses))[0].device is None
+
+
+async def _set_up(stage: Stage, somebody: Somebody, change: str) -> str:
+    """Set up a new authenticator in an opened change; the code that confirmed it."""
+    web = stage.open()
+    shown = (await web.show(change)).expect(200).body
+    somebody.seed, somebody.last_step = _seed(shown["secret"]), -1
+    code = stage.code(somebody)
+    done = await web.finish(change, "setup_new", authenticator=shown["authenticator"], code=code)
+    done.expect(200, outcome="password_set", two_factor="on")
+    return code
+
+
+def _seed(secret: str) -> bytes:
+    return b32decode(secret.replace(" ", ""))
