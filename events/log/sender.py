@@ -116,7 +116,7 @@ class Sender:
             await asyncio.wait(self._retired)
 
     async def _connected(self) -> AIOKafkaProducer:
-        fresh = producer(self._kafka)
+        fresh = producer(self._kafka, request_timeout_ms=REQUEST_TIMEOUT_MS)
         try:
             await fresh.start()
             await self._check_partitions(fresh)
