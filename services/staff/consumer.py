@@ -36,6 +36,9 @@ _LONGEST_PAUSE_S: Final = 5.0
 log = structlog.get_logger()
 
 HANDLED = Counter("twofold_commands_total", "Dealt with", ["outcome", "reason"])
+HALTS = Counter(
+    "twofold_commands_halts_total", "A fault of ours stopped a partition", ["partition"]
+)
 
 
 class Handler(Protocol):
@@ -91,6 +94,10 @@ class Consumer:
                     await self.consume(self._source(partition))
             except (*AWAY, LeaseLostError) as error:
                 log.warning("commands.away", partition=partition, error=type(error).__name__)
+            except Exception:
+                # A fault of ours: this partition waits for its mending, the others go on.
+                HALTS.labels(str(partition)).inc()
+                log.exception("commands.halted", partition=partition)
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE_S)
 

@@ -23,11 +23,9 @@ from events.username import Claim, UsernameClaimed, UsernameReleased
 from services.projections.port import LoadedClaim, LoadedForCommand, Loads
 from services.staff.domain.errors import UsernameTakenError
 
-CLAIM_FOR: Final = timedelta(seconds=20)
-"""How long a registration that relies on a claim has to count."""
-
-ENOUGH: Final = timedelta(seconds=8)
-"""A claim with less left is made again."""
+CLAIM_FOR: Final = timedelta(seconds=10)
+"""How long a registration that relies on a claim has to count; with half of it left, it is made
+again. Whoever wants a name just after it was given up waits for so long."""
 
 _LOOK_EVERY_S: Final = 0.25
 
@@ -44,14 +42,22 @@ class Cause:
 class Usernames:
     """Claims and releases usernames."""
 
-    def __init__(self, loads: Loads, writer: Writer, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        loads: Loads,
+        writer: Writer,
+        clock: Callable[[], datetime],
+        claim_for: timedelta = CLAIM_FOR,
+    ) -> None:
         """
         Args:
             loads: The projections.
             writer: Of the history.
             clock: The real clock.
+            claim_for: How long a claim holds without a registration.
         """
         self._loads, self._writer, self._clock = loads, writer, clock
+        self._claim_for = claim_for
 
     async def claim(
         self, username_digest: str, *, organisation_id: str, staff_id: str, cause: Cause
@@ -71,12 +77,12 @@ class Usernames:
             found = await self._loads.claim(username_digest)
             held, drafts = found.claim, []
             if held and (held.organisation_id, held.staff_id) == mine:
-                if held.registration_deadline - self._clock() > ENOUGH:
+                if held.registration_deadline - self._clock() > self._claim_for / 2:
                     return Decided(held.registration_deadline)
             elif held:
                 await self._see_it_unused(held, username_digest)
                 drafts.append(_released(username_digest, held))
-            until = from_milliseconds(to_milliseconds(self._clock() + CLAIM_FOR))
+            until = from_milliseconds(to_milliseconds(self._clock() + self._claim_for))
             claimed = UsernameClaimed(
                 organisation_id=organisation_id, staff_id=staff_id, registration_deadline=until
             )

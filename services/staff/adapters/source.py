@@ -120,5 +120,6 @@ def _headers(message: Message) -> Sequence[tuple[str, bytes | None]] | None:
     try:
         headers: Any = message.headers()
         return [(str(name), value) for name, value in headers or ()]
-    except UnicodeDecodeError:
+    except (UnicodeDecodeError, SystemError):
+        # confluent-kafka 2.16 hands over the half-made list with the error still set.
         return None

@@ -1,0 +1,333 @@
+"""The staff service on the real servers: topics and a database of its own, publishers, people."""
+
+import asyncio
+import json
+import os
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from events import streams, topics
+from events.commands import parse_command, sign, write_command
+from events.facts import Draft
+from events.log import broker, clients
+from events.person import Person
+from events.staff import PasswordSet, Role, SessionStarted, TwoFactorEnrolled
+from services.staff.adapters.lease import advisory_leases
+from services.staff.adapters.outbox import KafkaOutbox
+from services.staff.adapters.source import KafkaSource
+from services.staff.consumer import Consumer
+from services.staff.deciding import Deciding
+from services.staff.handlers import CommandHandler
+from services.staff.ports import Outlet
+from services.staff.publishers import OPERATOR, PublishersFile, write_fresh
+from services.staff.usernames import Usernames
+from tests.services.projections.conftest import PARTITIONS, World, make_world, until
+from tests.services.staff.people import uuid
+
+AUDIENCE = "tests/twofold.commands"
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A publisher's key."""
+
+    id: str
+    private: Ed25519PrivateKey
+
+
+@dataclass
+class Mail:
+    """What an independent consumer has read of a topic."""
+
+    topic: str
+    reader: AIOKafkaConsumer
+    records: list[tuple[bytes | None, dict[str, Any]]] = field(default_factory=list)
+
+    async def wait_for(
+        self, wanted: Callable[[bytes | None, dict[str, Any]], bool], count: int = 1
+    ) -> list[dict[str, Any]]:
+        """The first *count* records that are wanted, once they have come."""
+        async with asyncio.timeout(30):
+            while True:
+                found = [value for key, value in self.records if wanted(key, value)]
+                if len(found) >= count:
+                    return found
+                batches = await self.reader.getmany(timeout_ms=200)
+                for records in batches.values():
+                    self.records += [(one.key, json.loads(one.value or b"")) for one in records]
+
+
+@dataclass
+class Office:
+    """Everything that a test of the staff service needs."""
+
+    world: World
+    commands: str
+    home: str
+    publishers: PublishersFile
+    outbox: KafkaOutbox
+    operator: Key
+    people: Key
+    outcomes: Mail
+    dead_letters: Mail
+    producer: AIOKafkaProducer
+    group: str
+
+    # ---- the service ----------------------------------------------------------------------------
+
+    def handler(self) -> CommandHandler:
+        world = self.world
+        deciding = Deciding(
+            loads=world.loads,
+            vault=world.vault,
+            ring=world.ring,
+            usernames=Usernames(world.loads, world.writer, now, timedelta(seconds=2)),
+            random_bytes=os.urandom,
+        )
+        return CommandHandler(
+            loads=world.loads,
+            writer=world.writer,
+            publishers=self.publishers,
+            deciding=deciding,
+            home=self.home,
+            audience=AUDIENCE,
+            now=now,
+            clock=now,
+        )
+
+    def consumer(self, outlet: Outlet | None = None) -> Consumer:
+        async def folded() -> None:
+            for partition in range(PARTITIONS):
+                end = await self.world.log.end(partition)
+                assert await self.world.fates.passed(partition, end - 1, timedelta(seconds=20))
+
+        return Consumer(
+            partitions=PARTITIONS,
+            source=lambda partition: KafkaSource(
+                self.world.kafka, self.commands, partition, group=self.group
+            ),
+            outlet=outlet or self.outbox,
+            handler=self.handler(),
+            lease=advisory_leases(self.world.database, self.group),
+            folded=folded,
+        )
+
+    @asynccontextmanager
+    async def consuming(self, outlet: Outlet | None = None) -> AsyncIterator[None]:
+        task = asyncio.create_task(self.consumer(outlet).run())
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.wait([task])
+            if not task.cancelled():
+                task.result()
+
+    # ---- publishing -----------------------------------------------------------------------------
+
+    def write(
+        self,
+        name: str,
+        data: Mapping[str, Any],
+        *,
+        command_id: str | None = None,
+        key: Key | None = None,
+        actor: str | None = None,
+        session_id: str | None = None,
+        audience: str = AUDIENCE,
+        lifetime: timedelta = timedelta(minutes=5),
+    ) -> bytes:
+        return write_command(
+            parse_command(name, data),
+            command_id=command_id or uuid(),
+            source="tests",
+            audience=audience,
+            actor=actor or f"service/{(key or self.operator).id}",
+            now=now(),
+            lifetime=lifetime,
+            session_id=session_id,
+        )
+
+    async def put(
+        self,
+        value: bytes | None,
+        *,
+        key: bytes | None = b"k",
+        headers: list[tuple[str, bytes]] | None = None,
+        signer: Key | None = None,
+        partition: int = 0,
+    ) -> None:
+        """Put a record on the commands' topic; signed, unless headers are given."""
+        if headers is None:
+            signing = signer or self.operator
+            headers = sign(value or b"", signing.id, signing.private)
+        await self.producer.send_and_wait(
+            self.commands, value, key=key, headers=headers, partition=partition
+        )
+
+    async def outcome(self, command_id: str, count: int = 1) -> dict[str, Any]:
+        """The newest of the first *count* outcomes of a command."""
+        found = await self.outcomes.wait_for(
+            lambda _, value: value["data"]["command_id"] == command_id, count
+        )
+        return dict(found[count - 1]["data"])
+
+    async def dead_letter(self, key: bytes) -> dict[str, Any]:
+        """The first dead letter with that key."""
+        return (await self.dead_letters.wait_for(lambda found, _: found == key))[0]
+
+    async def send(self, name: str, data: Mapping[str, Any], **how: Any) -> dict[str, Any]:
+        """Publish a command, and wait for its outcome."""
+        value = self.write(name, data, **how)
+        await self.put(value, signer=how.get("key"))
+        return await self.outcome(json.loads(value)["id"])
+
+    # ---- people ---------------------------------------------------------------------------------
+
+    async def organisation(self, organisation_id: str | None = None) -> str:
+        organisation_id = organisation_id or uuid()
+        outcome = await self.send(
+            "register_organisation", {"organisation_id": organisation_id, "name": "Acme"}
+        )
+        assert outcome["outcome"] == "accepted", outcome
+        return organisation_id
+
+    def newcomer(self, organisation_id: str, role: Role = "staff") -> dict[str, Any]:
+        name = uuid4().hex[:12]
+        return {
+            "organisation_id": organisation_id,
+            "staff_id": uuid(),
+            "username": name,
+            "email": f"{name}@acme.example",
+            "display_name": f"Somebody {name}",
+            "role": role,
+        }
+
+    async def join(
+        self, organisation_id: str, role: Role = "staff", *, enrolled: bool = False
+    ) -> Person:
+        """Register somebody by a command; where asked for, give them password and authenticator."""
+        data = self.newcomer(organisation_id, role)
+        outcome = await self.send("register_staff", data)
+        assert outcome["outcome"] == "accepted", outcome
+        if enrolled:
+            account = streams.account(organisation_id, data["staff_id"])
+            await self.world.write(
+                Draft(
+                    account, PasswordSet(credential=uuid(), choice="setup_new", origin="expired")
+                ),
+                Draft(account, TwoFactorEnrolled(authenticator=uuid(), method="totp", time_step=1)),
+            )
+        return await self.person(data["staff_id"])
+
+    async def log_in(self, person: Person, time_step: int = 100) -> SessionStarted:
+        """A session with both factors, proved just now."""
+        loaded = await self.world.loads.by_staff(person.staff_id)
+        assert loaded is not None
+        _, session = await self.world.login(loaded, time_step)
+        return session
+
+    async def person(self, staff_id: str) -> Person:
+        loaded = await self.world.loads.by_staff(staff_id)
+        assert loaded is not None
+        return loaded.person
+
+    def about(self, person: Person) -> dict[str, Any]:
+        return {
+            "organisation_id": person.organisation_id,
+            "staff_id": person.staff_id,
+            "reason": "Asked for by telephone.",
+        }
+
+    async def counted(self, stream: str) -> list[str]:
+        """Names of the events that counted on a stream, in order."""
+        found = []
+        for partition in range(PARTITIONS):
+            events, _ = await self.world.follows.counted_after(partition, -1, 100_000)
+            found += [one.fact.wire_name for one, _ in events if one.stream == stream]
+        return [name.split(".")[1] for name in found]
+
+
+async def _mail(kafka: str, topic: str) -> Mail:
+    reader = clients.consumer(kafka)
+    await reader.start()
+    reader.assign([TopicPartition(topic, partition) for partition in range(PARTITIONS)])
+    await reader.seek_to_beginning()
+    return Mail(topic, reader)
+
+
+@pytest.fixture(scope="module")
+async def office(
+    kafka: str, database: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Office]:
+    """Give the staff service's surroundings, folded all the while; nothing is consumed yet."""
+    mark = uuid4().hex[:8]
+    named = [
+        replace(topic, name=f"{topic.name}-{mark}")
+        for topic in (topics.COMMANDS, topics.OUTCOMES, topics.DEAD_LETTERS)
+    ]
+    path: Path = tmp_path_factory.mktemp("keys") / "publishers.toml"
+    async with make_world(kafka, database) as world, world.folding() as projections:
+
+        async def ready() -> bool:
+            try:
+                await projections.ready()
+            except Exception:  # noqa: BLE001 # Not yet.
+                return False
+            return True
+
+        await broker.create(
+            kafka,
+            keys=world.ring.mac.keys,
+            key_id=world.ring.mac.current,
+            partitions=PARTITIONS,
+            wanted=named,
+        )
+        operator = Key(OPERATOR, Ed25519PrivateKey.generate())
+        write_fresh(path, world.ring, operator.private.public_key())
+        commands, outcomes, dead_letters = (topic.name for topic in named)
+        producer = clients.producer(kafka)
+        await producer.start()
+        mails = [await _mail(kafka, outcomes), await _mail(kafka, dead_letters)]
+        await until(ready)
+        try:
+            async with KafkaOutbox(
+                kafka, commands=commands, outcomes=outcomes, dead_letters=dead_letters
+            ) as outbox:
+                yield Office(
+                    world=world,
+                    commands=commands,
+                    home=uuid(),
+                    publishers=PublishersFile(path),
+                    outbox=outbox,
+                    operator=operator,
+                    people=Key(world.ring.signing_id, world.ring.signing_key()),
+                    outcomes=mails[0],
+                    dead_letters=mails[1],
+                    producer=producer,
+                    group=f"twofold.staff-{mark}",
+                )
+        finally:
+            await producer.stop()
+            for mail in mails:
+                await mail.reader.stop()
+
+
+@pytest.fixture(scope="module")
+async def busy(office: Office) -> AsyncIterator[Office]:
+    """Give an office whose commands are dealt with all the while."""
+    async with office.consuming():
+        yield office

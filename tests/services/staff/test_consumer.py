@@ -1,0 +1,289 @@
+"""Every command through the real topic, and everything that is none."""
+
+import asyncio
+import json
+from datetime import timedelta
+from typing import Any
+
+from aiokafka.record.util import calc_crc32c
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from events import streams
+from events.commands import sign
+from events.facts import Position
+from tests.services.staff.conftest import Key, Office
+from tests.services.staff.people import uuid
+
+CANARY = "canary-4711"
+
+
+class TestEveryCommand:
+    async def test_takes_effect_and_has_its_outcome(self, busy: Office) -> None:
+        acme = await busy.organisation()
+        sam = await busy.join(acme, enrolled=True)
+        await busy.join(acme, "administrator")
+        account = streams.account(acme, sam.staff_id)
+        about = busy.about(sam)
+        for name, data in {
+            "change_staff_details": {
+                "organisation_id": acme,
+                "staff_id": sam.staff_id,
+                "email": "new@acme.example",
+                "username": uuid(),
+            },
+            "change_role": about | {"role": "administrator"},
+            "disable_two_factor": about,
+            "require_password_reset": about,
+            "deactivate_staff": about,
+            "reactivate_staff": about,
+            "forget_staff": about,
+            "set_two_factor_policy": {"organisation_id": acme, "mandatory": True, "reason": "r"},
+            "set_password_expiry": {"organisation_id": acme, "max_age_days": 90, "reason": "r"},
+        }.items():
+            outcome = await busy.send(name, data)
+            assert outcome["outcome"] == "accepted", (name, outcome)
+            await busy.world.queries.wait_for(Position.parse(outcome["position"]))
+        assert await busy.counted(account) == [
+            "staff_registered",
+            "password_set",
+            "two_factor_enrolled",
+            "staff_details_changed",
+            "role_changed",
+            "two_factor_disabled",
+            "password_reset_required",
+            "staff_deactivated",
+            "staff_reactivated",
+            "staff_forgotten",
+        ]
+        assert await busy.counted(streams.organisation(acme)) == [
+            "organisation_registered",
+            "two_factor_policy_changed",
+            "password_expiry_changed",
+        ]
+        assert await busy.counted(streams.links(acme, sam.staff_id)) == [
+            "password_link_issued",
+            "password_link_issued",
+        ]
+
+    async def test_the_position_of_an_outcome_includes_its_effects(self, busy: Office) -> None:
+        acme = await busy.organisation()
+        data = busy.newcomer(acme)
+        position = Position.parse((await busy.send("register_staff", data))["position"])
+        await busy.world.queries.wait_for(position)
+        found, read_at = await busy.world.queries.person(acme, data["staff_id"])
+        assert found is not None
+        assert read_at.offset >= position.offset
+
+    async def test_refused_it_says_why_and_stays_refused(self, busy: Office) -> None:
+        acme = await busy.organisation()
+        sam = await busy.join(acme)
+        command_id = uuid()
+        value = busy.write("disable_two_factor", busy.about(sam), command_id=command_id)
+        await busy.put(value)
+        first = await busy.outcome(command_id)
+        assert (first["outcome"], first["reason"]) == ("rejected", "not-enrolled")
+        # Enrolled meanwhile: the same command, delivered again, is refused as it was.
+        await busy.put(value)
+        assert await busy.outcome(command_id, 2) == first
+        stream = streams.command(acme, "operator", command_id)
+        assert await busy.counted(stream) == ["command_rejected"]
+
+    async def test_is_refused_outside_of_its_audience_and_time(self, busy: Office) -> None:
+        acme = {"organisation_id": await busy.organisation()}
+        policy = acme | {"mandatory": True, "reason": "r"}
+        other = await busy.send("set_two_factor_policy", policy, audience="production/elsewhere")
+        assert other["reason"] == "wrong-audience"
+        late = await busy.send("set_two_factor_policy", policy, lifetime=timedelta(seconds=-1))
+        assert late["reason"] == "expired"
+        nowhere = await busy.send("set_two_factor_policy", policy | {"organisation_id": uuid()})
+        assert nowhere["reason"] == "unknown-organisation"
+
+
+class TestUsernames:
+    async def test_have_one_holder_and_are_free_again_when_given_up(self, busy: Office) -> None:
+        acme, other = await busy.organisation(), await busy.organisation()
+        first = busy.newcomer(acme)
+        assert (await busy.send("register_staff", first))["outcome"] == "accepted"
+        second = busy.newcomer(other) | {"username": first["username"].upper()}
+        taken = await busy.send("register_staff", second)
+        assert taken["reason"] == "username-taken"
+        renamed = {key: first[key] for key in ("organisation_id", "staff_id")}
+        await busy.send("change_staff_details", renamed | {"username": uuid()})
+        assert (await busy.send("register_staff", second))["outcome"] == "accepted"
+
+    async def test_go_to_one_of_two_who_ask_at_once(self, busy: Office) -> None:
+        name = uuid()
+        acme, other = await busy.organisation(), await busy.organisation()
+        values = [
+            busy.write("register_staff", busy.newcomer(where) | {"username": name})
+            for where in (acme, other)
+        ]
+        await asyncio.gather(
+            *(busy.put(value, partition=partition) for partition, value in enumerate(values))
+        )
+        outcomes = [await busy.outcome(json.loads(value)["id"]) for value in values]
+        assert sorted(outcome["outcome"] for outcome in outcomes) == ["accepted", "rejected"]
+
+    async def test_an_id_is_registered_once(self, busy: Office) -> None:
+        acme, other = await busy.organisation(), await busy.organisation()
+        data = busy.newcomer(acme)
+        await busy.send("register_staff", data)
+        for where in (acme, other):
+            again = busy.newcomer(where) | {"staff_id": data["staff_id"]}
+            assert (await busy.send("register_staff", again))["reason"] == "already-registered"
+
+
+class TestTheSameIdAgain:
+    async def test_has_the_same_outcome_and_one_effect(self, busy: Office) -> None:
+        acme = await busy.organisation()
+        sam = await busy.join(acme)
+        command_id = uuid()
+        value = busy.write("deactivate_staff", busy.about(sam), command_id=command_id)
+        for partition in (0, 1, 0, 1, 0):
+            await busy.put(value, partition=partition)
+        await busy.outcome(command_id, 5)
+        found = await busy.outcomes.wait_for(
+            lambda _, one: one["data"]["command_id"] == command_id, 5
+        )
+        assert len({json.dumps(one["data"], sort_keys=True) for one in found}) == 1
+        names = await busy.counted(streams.account(acme, sam.staff_id))
+        assert names.count("staff_deactivated") == 1
+
+    async def test_with_other_bytes_is_refused_and_changes_nothing(self, busy: Office) -> None:
+        acme = await busy.organisation()
+        sam = await busy.join(acme)
+        command_id = uuid()
+        await busy.send("deactivate_staff", busy.about(sam), command_id=command_id)
+        other = busy.write("reactivate_staff", busy.about(sam), command_id=command_id)
+        await busy.put(other)
+        outcome = await busy.outcome(command_id, 2)
+        assert outcome["reason"] == "different-command-same-id"
+        stream = streams.command(acme, "operator", command_id)
+        assert await busy.counted(stream) == ["command_accepted"]
+        assert not (await busy.person(sam.staff_id)).active
+
+
+class TestPeople:
+    async def test_act_in_their_own_organisation_with_their_rights_of_that_moment(
+        self, busy: Office
+    ) -> None:
+        acme, other = await busy.organisation(), await busy.organisation()
+        ada, bob = [await busy.join(acme, "administrator", enrolled=True) for _ in range(2)]
+        sam, eve = await busy.join(acme), await busy.join(other)
+        session = await busy.log_in(ada)
+        how: dict[str, Any] = {
+            "key": busy.people,
+            "actor": f"staff/{ada.staff_id}",
+            "session_id": session.id,
+        }
+        for target, name, reason in (
+            (sam, "require_password_reset", None),
+            (eve, "require_password_reset", "unknown-organisation"),
+            (ada, "require_password_reset", "on-yourself"),
+            (sam, "forget_staff", "not-permitted"),
+        ):
+            outcome = await busy.send(name, busy.about(target), **how)
+            assert outcome.get("reason") == reason, outcome
+        policy = {"organisation_id": acme, "mandatory": True, "reason": "r"}
+        assert (await busy.send("set_two_factor_policy", policy, **how))["reason"] == (
+            "not-permitted"
+        )
+        demoted = busy.about(ada) | {"role": "staff"}
+        assert (await busy.send("change_role", demoted))["outcome"] == "accepted"
+        refused = await busy.send("require_password_reset", busy.about(sam), **how)
+        assert refused["reason"] == "not-permitted"
+        last = await busy.send("deactivate_staff", busy.about(bob))
+        assert last["reason"] == "last-administrator"
+
+    async def test_act_from_sessions_that_hold(self, busy: Office) -> None:
+        acme = await busy.organisation()
+        ada = await busy.join(acme, "administrator", enrolled=True)
+        sam = await busy.join(acme)
+        how: dict[str, Any] = {"key": busy.people, "actor": f"staff/{ada.staff_id}"}
+        never = await busy.send("deactivate_staff", busy.about(sam), **how, session_id=uuid())
+        assert never["reason"] == "session-ended"
+        stale = await busy.send("require_password_reset", busy.about(sam), **how)
+        assert stale["reason"] == "step-up-required"
+
+    async def test_of_support_act_anywhere(self, busy: Office) -> None:
+        if await busy.world.loads.by_staff(busy.home) is None:
+            await busy.organisation(busy.home)
+        acme = await busy.organisation()
+        sam = await busy.join(acme)
+        support = await busy.join(busy.home, "support", enrolled=True)
+        session = await busy.log_in(support)
+        how: dict[str, Any] = {
+            "key": busy.people,
+            "actor": f"staff/{support.staff_id}",
+            "session_id": session.id,
+        }
+        policy = {"organisation_id": acme, "mandatory": True, "reason": "r"}
+        assert (await busy.send("set_two_factor_policy", policy, **how))["outcome"] == "accepted"
+        assert (await busy.send("forget_staff", busy.about(sam), **how))["outcome"] == "accepted"
+
+
+class TestDeadLetters:
+    async def test_take_what_is_no_command_and_the_next_is_processed(self, busy: Office) -> None:
+        acme = await busy.organisation()
+        sam = await busy.join(acme)
+        good = busy.write("deactivate_staff", busy.about(sam))
+        stranger = Key("stranger", Ed25519PrivateKey.generate())
+        impostor = Key("operator", Ed25519PrivateKey.generate())
+        unknown = good.replace(b"deactivate_staff", b"delete_everything")
+        cases: list[tuple[str, bytes | None, list[tuple[str, bytes]] | None]] = [
+            ("unsigned", good, []),
+            ("unknown-key", good, sign(good, stranger.id, stranger.private)),
+            ("bad-signature", good, sign(good, impostor.id, impostor.private)),
+            (
+                "bad-signature",
+                good + b" ",
+                sign(good, busy.operator.id, busy.operator.private),
+            ),
+            ("bad-headers", good, [("keyid", b"\xff"), ("signature", b"x")]),
+            ("bad-headers", good, [("keyid", b"operator")] * 2),
+            ("tombstone", None, [("keyid", b"operator"), ("signature", b"x")]),
+            ("unreadable", unknown, None),
+            ("unreadable", CANARY.encode(), None),
+            ("unreadable", b'{"id":"' + CANARY.encode() + b'\\u0000"}', None),
+            ("unreadable", b" " * 65_537 + good, None),
+            ("unreadable", good.replace(b'"staff_id"', b'"staff_Id"'), None),
+        ]
+        for index, (_, value, headers) in enumerate(cases):
+            await busy.put(value, key=f"dead-{index}".encode(), headers=headers)
+        await busy.put(good)
+        assert (await busy.outcome(json.loads(good)["id"]))["outcome"] == "accepted"
+        for index, (reason, _, _) in enumerate(cases):
+            key = f"dead-{index}".encode()
+            letter = await busy.dead_letter(key)
+            assert letter["reason"] == reason
+            assert CANARY not in json.dumps(letter)
+
+    async def test_take_a_header_that_is_no_utf_8_and_the_next_is_processed(
+        self, busy: Office
+    ) -> None:
+        acme = await busy.organisation()
+        sam = await busy.join(acme)
+        values = [
+            busy.write(name, busy.about(sam)) for name in ("deactivate_staff", "reactivate_staff")
+        ]
+        await _put_poisoned_batch(busy, values)
+        for value in values:
+            assert (await busy.outcome(json.loads(value)["id"]))["outcome"] == "accepted"
+        assert (await busy.dead_letter(b"poison"))["reason"] == "bad-headers"
+
+
+async def _put_poisoned_batch(office: Office, values: list[bytes]) -> None:
+    """One batch: a record with a header's name that is no UTF-8 between good ones."""
+    batch = office.producer.create_batch()
+    signed = [sign(value, office.operator.id, office.operator.private) for value in values]
+    for key, value, headers in (
+        (b"k", values[0], signed[0]),
+        (b"poison", b"{}", [("name-to-spoil", b"x")]),
+        (b"k", values[1], signed[1]),
+    ):
+        assert batch.append(timestamp=None, key=key, value=value, headers=headers)
+    spoilt = bytearray(batch._build().replace(b"name-to-spoil", b"\xff" * 13))
+    # Kafka's batch header (format 2): the checksum stands at 17, over everything from 21 on.
+    spoilt[17:21] = calc_crc32c(bytes(spoilt[21:])).to_bytes(4)
+    batch._buffer = bytes(spoilt)
+    await (await office.producer.send_batch(batch, office.commands, partition=0))
