@@ -48,5 +48,5 @@ def configure(service: str) -> None:
     root.handlers[:] = [handler]
     # Libraries tell of each retry; what matters of it is in our own lines.
     root.setLevel(max(level, logging.WARNING))
-    for name in ("aiokafka", "asyncio"):
+    for name in ("aiokafka", "asyncio", "asyncpg"):
         logging.getLogger(name).setLevel(logging.CRITICAL)

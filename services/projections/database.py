@@ -11,6 +11,14 @@ from services.projections.port import ProjectionUnavailableError
 
 COMMAND_TIMEOUT_SECONDS: Final = 5.0
 
+_AWAY: Final = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # A connection that was lost in the middle of something.
+    OSError,
+    TimeoutError,
+)
+
 SETTINGS: Final = {
     "application_name": "twofold",
     # All of it can be folded again from Kafka, position included: a crash of the database loses a
@@ -21,14 +29,13 @@ SETTINGS: Final = {
 }
 
 
-async def open_pool(database: str, *, largest: int = 10, smallest: int = 1) -> asyncpg.Pool:
+async def open_pool(database: str, *, largest: int = 10) -> asyncpg.Pool:
     """
     A pool whose connections see the schema of this code; it is created where it is missing.
 
     Args:
         database: PostgreSQL's address, with its password.
         largest: Connections at most.
-        smallest: Connections that are kept open.
 
     Raises:
         ProjectionUnavailableError: The database can't be reached.
@@ -41,7 +48,7 @@ async def open_pool(database: str, *, largest: int = 10, smallest: int = 1) -> a
             await connection.close(timeout=5)
         pool: asyncpg.Pool = await asyncpg.create_pool(
             database,
-            min_size=smallest,
+            min_size=0,
             max_size=largest,
             timeout=5,
             command_timeout=COMMAND_TIMEOUT_SECONDS,
@@ -74,7 +81,7 @@ def translated() -> Iterator[None]:
     """
     try:
         yield
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+    except _AWAY as error:
         raise ProjectionUnavailableError(
             f"The projections can't be asked: {type(error).__name__}."
         ) from error

@@ -19,7 +19,7 @@ import structlog
 from services.projections.database import translated
 from services.projections.port import ProjectionUnavailableError
 
-LASTS: Final = timedelta(seconds=4)
+LASTS: Final = timedelta(seconds=3)
 """How long a lease holds without being renewed."""
 
 log = structlog.get_logger(__name__)
@@ -34,6 +34,7 @@ class Leases:
         self._held: set[str] = set()
         self._until = 0.0
         self._changed = asyncio.Condition()
+        self._again: dict[str, asyncio.Event] = {name: asyncio.Event() for name in names}
 
     def holds(self, name: str) -> bool:
         """Whether the lease is held now, by this process's own clock."""
@@ -49,9 +50,13 @@ class Leases:
             with contextlib.suppress(ProjectionUnavailableError):
                 await self._let_go()
 
+    def again(self, name: str) -> None:
+        """Have the work under this lease begin anew."""
+        self._again[name].set()
+
     async def held(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
         """
-        Do *work* whenever *name* is held, and cancel it when the lease is lost.
+        Do *work* once *name* is held; cancel it when the lease is lost or it must begin anew.
 
         Returns when *work* does, or when it was cancelled because of that: call again.
         """
@@ -70,8 +75,11 @@ class Leases:
             working.result()
 
     async def _lost(self, name: str) -> None:
-        while self.holds(name):  # noqa: ASYNC110 # It ends by time passing, which is no event.
-            await asyncio.sleep(max(self._until - time.monotonic(), 0.01))
+        self._again[name].clear()
+        while self.holds(name) and not self._again[name].is_set():
+            left = max(self._until - time.monotonic(), 0.01)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._again[name].wait(), left)
 
     async def _renew(self) -> None:
         asked = time.monotonic()

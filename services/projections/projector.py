@@ -56,7 +56,12 @@ class Source:
 
 
 class Projector:
-    """Folds one partition; only whoever holds its lease should `run` it."""
+    """
+    Folds one partition; only whoever holds its lease should `run` it.
+
+    Attributes:
+        next_offset: How far it believes to have folded; None before it began.
+    """
 
     def __init__(
         self, pool: asyncpg.Pool, source: Source, partition: int, keys: Mapping[str, bytes]
@@ -64,6 +69,7 @@ class Projector:
         self._pool, self._source, self._partition, self._keys = pool, source, partition, keys
         self._about = {"topic": source.topic, "partition": partition}
         self._labels = (source.topic, str(partition))
+        self.next_offset: int | None = None
         self._cleared = False
 
     async def run(self) -> None:
@@ -99,6 +105,7 @@ class Projector:
                     forgets=source.log.partitions if source.forgetful else 0,
                 )
         states, known = States(), stored.last_digest != ""
+        self.next_offset = stored.next_offset
         stored.state.heads = states.heads
         if known and not source.forgetful:
             await self._check_end(stored)
@@ -152,6 +159,7 @@ class Projector:
                     moved = stored.moved(folded.judged[-1])
                     await write(connection, stored, moved, folded.rows)
                     stored = moved
+                    self.next_offset = stored.next_offset
         self._tell(folded)
         if folded.judged and not self._cleared:
             await self._clear_halt()

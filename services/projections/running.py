@@ -3,14 +3,14 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
-from typing import Final
+from typing import Final, cast
 
 import asyncpg
 import structlog
 
 from events.log.port import LogUnavailableError
 from events.vault.topic import VaultTopic
-from services.projections import bookkeeping, metrics
+from services.projections import bookkeeping, metrics, schema
 from services.projections.database import translated
 from services.projections.lease import LASTS, Leases
 from services.projections.port import ProjectionUnavailableError
@@ -18,6 +18,7 @@ from services.projections.projector import Projector, Source
 from services.projections.vault_projector import VaultProjector
 
 PRUNED_EVERY: Final = timedelta(minutes=5)
+VERIFIED_EVERY: Final = timedelta(milliseconds=500)
 LAG_EVERY: Final = timedelta(seconds=5)
 PRUNED_AT_ONCE: Final = 20_000
 
@@ -53,15 +54,17 @@ class Projections:
             lasts: How long a lease holds without being renewed.
         """
         self._pool, self._sources, self._vault = pool, sources, vault
-        work: dict[str, Work] = {
-            f"{source.topic}/{partition}": Projector(pool, source, partition, keys).run
+        self._projectors: dict[tuple[str, int], Projector | VaultProjector] = {
+            (source.topic, partition): Projector(pool, source, partition, keys)
             for source in sources
             for partition in range(source.log.partitions)
         }
         if vault is not None:
             for partition in range(vault.partitions):
-                work[f"{vault.topic}/{partition}"] = VaultProjector(pool, vault, partition).run
-        self._work = work | dict(others or {})
+                self._projectors[vault.topic, partition] = VaultProjector(pool, vault, partition)
+        self._work: dict[str, Work] = {
+            _lease(*place): projector.run for place, projector in self._projectors.items()
+        } | dict(others or {})
         self.leases = Leases(pool, list(self._work), lasts)
         self._due: dict[tuple[str, int], int] | None = None
 
@@ -71,6 +74,7 @@ class Projections:
             group.create_task(self.leases.run())
             for name, work in self._work.items():
                 group.create_task(self._keep(name, work))
+            group.create_task(self._verify())
             group.create_task(self._prune())
             group.create_task(self._watch_lag())
 
@@ -124,6 +128,39 @@ class Projections:
             rows = await self._pool.fetch(_POSITIONS)
         return {(row["topic"], row["partition"]): row["next_offset"] for row in rows}
 
+    async def _verify(self) -> None:
+        """
+        See that the database still holds what was written to it.
+
+        Commits don't wait for its disk: when it crashes it goes back by a moment, and when it was
+        made anew, to the start. Whoever believes to be further begins again from what is stored.
+        """
+        while True:
+            await asyncio.sleep(VERIFIED_EVERY.total_seconds())
+            believed = {place: one.next_offset for place, one in self._projectors.items()}
+            try:
+                stored = await self._positions()
+            except ProjectionUnavailableError:
+                await self._mend()
+                continue
+            for place, next_offset in believed.items():
+                lease = _lease(*place)
+                if next_offset is None or not self.leases.holds(lease):
+                    continue
+                if stored.get(place, -2) < next_offset:
+                    log.warning("partition.set_back", topic=place[0], partition=place[1])
+                    self.leases.again(lease)
+
+    async def _mend(self) -> None:
+        """Make the schema again, where the database was made anew."""
+        try:
+            with translated():
+                async with self._pool.acquire() as connection:
+                    if await schema.ensure(cast("asyncpg.Connection", connection)):
+                        log.warning("schema.made", schema=schema.name())
+        except ProjectionUnavailableError as error:
+            log.warning("database.unavailable", reason=str(error))
+
     async def _watch_lag(self) -> None:
         while True:
             try:
@@ -147,6 +184,10 @@ class Projections:
             except ProjectionUnavailableError:
                 log.debug("prune.postponed")
             await asyncio.sleep(PRUNED_EVERY.total_seconds())
+
+
+def _lease(topic: str, partition: int) -> str:
+    return f"{topic}/{partition}"
 
 
 _POSITIONS = "SELECT topic, partition, next_offset FROM partition_state"

@@ -35,11 +35,17 @@ log = structlog.get_logger(__name__)
 
 
 class VaultProjector:
-    """Keeps one partition of the vault at hand; only whoever holds its lease should `run` it."""
+    """
+    Keeps one partition of the vault at hand; only whoever holds its lease should `run` it.
+
+    Attributes:
+        next_offset: How far it believes to have folded; None before it began.
+    """
 
     def __init__(self, pool: asyncpg.Pool, topic: VaultTopic, partition: int) -> None:
         self._pool, self._topic, self._partition = pool, topic, partition
         self._about = {"topic": topic.topic, "partition": partition}
+        self.next_offset: int | None = None
 
     async def run(self) -> None:
         """Follow until cancelled, or until somebody else has moved the partition."""
@@ -66,6 +72,7 @@ class VaultProjector:
         if await self._topic.end(self._partition) < stored.next_offset:
             log.error("partition.halted", reason="The vault's topic was made anew.", **self._about)
             await asyncio.Event().wait()
+        self.next_offset = stored.next_offset
         noted = datetime.now(UTC)
         start = max(stored.next_offset, 0)
         async with aclosing(self._topic.read(self._partition, start)) as batches:  # type: ignore[type-var]
@@ -105,6 +112,7 @@ class VaultProjector:
                     stored, next_offset=last.offset + 1, last_time_ms=last.append_time_ms
                 )
                 await write(connection, stored, moved, {VAULT_ENTRY: rows}, {VAULT_ENTRY: gone})
+        self.next_offset = moved.next_offset
         return moved
 
 
