@@ -300,8 +300,15 @@ def is_signed(value: bytes, signature: bytes, key: Ed25519PublicKey) -> bool:
 
 
 def _fields(error: ValidationError) -> str:
+    """Names of our own members; an unknown one's name is the sender's, and isn't repeated."""
     found = error.errors(include_input=False, include_url=False, include_context=False)
-    return ", ".join(sorted({".".join(map(str, one["loc"])) or "the object" for one in found}))
+    named = {
+        "an unknown member"
+        if one["type"] == "extra_forbidden"
+        else ".".join(map(str, one["loc"])) or "the object"
+        for one in found
+    }
+    return ", ".join(sorted(named))
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
