@@ -1,5 +1,56 @@
-"""What a command refuses for: each message is one sentence."""
+"""What a command refuses for, and how any failure is told to whoever is at the terminal."""
+
+from typing import Final
+
+_EXPECTED: Final = frozenset(
+    {
+        "events.keys.KeyRingError",
+        "events.commands.UnreadableCommandError",
+        "events.acceptance.HaltError",
+        "events.log.broker.UnfitTopicError",
+        "events.log.port.LogError",
+        "infra.local.errors.StackError",
+        "services.audit.replay.ReplayError",
+        "services.cli.failures.FailureError",
+        "services.demo.run.NotRunningError",
+        "services.demo.world.NotShownError",
+        "services.foundation.CannotStartError",
+        "services.projections.port.ProjectionUnavailableError",
+        "services.publisher.PublishError",
+        "services.staff.publishers.PublishersError",
+        "services.up.errors.UpError",
+    }
+)
+"""Errors whose message is a sentence for whoever is at the terminal, by name: none is imported."""
 
 
 class FailureError(Exception):
-    """The command didn't do what was asked."""
+    """The command didn't do what was asked; the message is one sentence."""
+
+
+def is_expected(error: BaseException) -> bool:
+    """Whether its message is written for people."""
+    error = _only(error)
+    return any(f"{c.__module__}.{c.__qualname__}" in _EXPECTED for c in type(error).__mro__)
+
+
+def sentence(error: BaseException) -> str:
+    """What *error* says to a person, on one line."""
+    error = _only(error)
+    if is_expected(error):
+        return " ".join(str(error).split()) or type(error).__name__
+    if type(error).__name__ == "ValidationError" and hasattr(error, "errors"):
+        fields = getattr(error, "errors")(include_input=False)  # noqa: B009 -- Not imported.
+        names = sorted({f"TWOFOLD_{'.'.join(map(str, one['loc']))}".upper() for one in fields})
+        return f"A setting can't be used: {', '.join(names)}; correct it in the environment."
+    return (
+        f"That failed unexpectedly ({type(error).__name__}); set TWOFOLD_DEBUG=1 and run it again"
+        " for a traceback."
+    )
+
+
+def _only(error: BaseException) -> BaseException:
+    """The one error in a group of one."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error

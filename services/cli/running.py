@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from services.cli import told
+from services.cli.failures import is_expected
 
 Host = Annotated[str, typer.Option(help="Address to listen on.")]
 
@@ -75,9 +76,17 @@ def _serve(name: str, serving: Callable[[], Coroutine[Any, Any, None]]) -> None:
     logs.configure(name)
     try:
         import uvloop  # noqa: PLC0415
+
+        run: Callable[[Coroutine[Any, Any, None]], None] = uvloop.run
     except ImportError:
         import asyncio  # noqa: PLC0415
 
-        asyncio.run(serving())
-    else:
-        uvloop.run(serving())
+        run = asyncio.run
+    try:
+        run(serving())
+    except Exception as error:
+        if not is_expected(error):
+            import structlog  # noqa: PLC0415
+
+            structlog.get_logger().exception("service.failed")
+        raise

@@ -48,16 +48,14 @@ def up(settings: Places) -> None:
     def say(text: str) -> None:
         console.print(f"[dim]{time.monotonic() - began:6.1f} s[/]  {text}", soft_wrap=True)
 
-    with _stopping_on_signals(), ExitStack() as started:
-        # Registered first, so run last: from here on, whatever was started is being stopped.
-        started.callback(lambda: say("Stopped. All data is kept; make run goes on with it."))
-        lock = FolderLock.take(settings.folder)
-        started.callback(lock.release)
+    with _stopping_on_signals():
         try:
-            _come_up(settings, started, console, began)
+            with ExitStack() as started:
+                lock = FolderLock.take(settings.folder)
+                started.callback(lock.release)
+                _come_up(settings, started, console, began)
         except _StopError:
-            console.print()
-            say("Stopping …")
+            say("Stopped. All data is kept; make run goes on with it.")
 
 
 def _come_up(settings: Places, started: ExitStack, console: Console, began: float) -> Never:
@@ -171,6 +169,7 @@ def _stopping_on_signals() -> Iterator[None]:
     def stop(*_: object) -> None:
         for one in (signal.SIGINT, signal.SIGTERM):
             signal.signal(one, signal.SIG_IGN)
+        print("\nStopping …", flush=True)  # noqa: T201 -- At once, before anything unwinds.
         raise _StopError
 
     before = {n: signal.signal(n, stop) for n in (signal.SIGINT, signal.SIGTERM)}
