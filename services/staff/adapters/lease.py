@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import timedelta
 from typing import Final
 from zlib import crc32
 
@@ -11,13 +12,12 @@ import asyncpg
 from services.projections.port import ProjectionUnavailableError
 from services.staff.ports import LeaseLostError
 
-_ASK_EVERY_S: Final = 1.0
-_BEAT_S: Final = 5.0
+BEAT: Final = timedelta(seconds=2)
 _TAKE: Final = "SELECT pg_try_advisory_lock($1, $2)"
 
 
 def advisory_leases(
-    database: str, name: str = "twofold.staff"
+    database: str, name: str = "twofold.staff", beat: timedelta = BEAT
 ) -> Callable[[int], AbstractAsyncContextManager[None]]:
     """
     Leases of partitions, each held by a connection of its own and over when that is lost.
@@ -25,8 +25,9 @@ def advisory_leases(
     Args:
         database: PostgreSQL's address.
         name: Tells these leases from others; at most one holder of each (name, partition).
+        beat: How often it is asked for, and looked after.
     """
-    space = crc32(name.encode()) - 2**31
+    space, seconds = crc32(name.encode()) - 2**31, beat.total_seconds()
 
     @asynccontextmanager
     async def lease(partition: int) -> AsyncIterator[None]:
@@ -35,8 +36,8 @@ def advisory_leases(
         except (OSError, asyncpg.PostgresError, TimeoutError) as error:
             raise ProjectionUnavailableError("PostgreSQL is away.") from error
         try:
-            await _take(connection, space, partition)
-            async with _watched(connection):
+            await _take(connection, (space, partition), seconds)
+            async with _watched(connection, seconds):
                 yield
         finally:
             connection.terminate()
@@ -45,18 +46,20 @@ def advisory_leases(
 
 
 async def _take(
-    connection: "asyncpg.Connection[asyncpg.Record]", space: int, partition: int
+    connection: "asyncpg.Connection[asyncpg.Record]", lock: tuple[int, int], every_s: float
 ) -> None:
     try:
         # Asked again and again, for a lock that is waited for would outlive a cancelled task.
-        while not await connection.fetchval(_TAKE, space, partition):  # noqa: ASYNC110
-            await asyncio.sleep(_ASK_EVERY_S)
+        while not await connection.fetchval(_TAKE, *lock):  # noqa: ASYNC110
+            await asyncio.sleep(every_s)
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise ProjectionUnavailableError("PostgreSQL is away.") from error
 
 
 @asynccontextmanager
-async def _watched(connection: "asyncpg.Connection[asyncpg.Record]") -> AsyncIterator[None]:
+async def _watched(
+    connection: "asyncpg.Connection[asyncpg.Record]", every_s: float
+) -> AsyncIterator[None]:
     """Cancel what is inside once the connection, and so the lock, is lost."""
     inside = asyncio.current_task()
     lost = False
@@ -65,8 +68,8 @@ async def _watched(connection: "asyncpg.Connection[asyncpg.Record]") -> AsyncIte
         nonlocal lost
         try:
             while True:
-                await asyncio.sleep(_BEAT_S)
-                await connection.fetchval("SELECT 1", timeout=_BEAT_S)
+                await asyncio.sleep(every_s)
+                await connection.fetchval("SELECT 1", timeout=every_s + 1)
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
             lost = True
             if inside is not None:

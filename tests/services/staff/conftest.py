@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -20,7 +21,7 @@ from events.commands import parse_command, sign, write_command
 from events.facts import Draft
 from events.log import broker, clients
 from events.person import Person
-from events.staff import PasswordSet, Role, SessionStarted, TwoFactorEnrolled
+from events.staff import LoginAttempted, PasswordSet, Role, SessionStarted, TwoFactorEnrolled
 from services.staff.adapters.lease import advisory_leases
 from services.staff.adapters.outbox import KafkaOutbox
 from services.staff.adapters.source import KafkaSource
@@ -30,7 +31,7 @@ from services.staff.handlers import CommandHandler
 from services.staff.ports import Outlet
 from services.staff.publishers import OPERATOR, PublishersFile, write_fresh
 from services.staff.usernames import Usernames
-from tests.services.projections.conftest import PARTITIONS, World, make_world, until
+from tests.services.projections.conftest import PARTITIONS, SEALED, World, make_world, until
 from tests.services.staff.people import uuid
 
 AUDIENCE = "tests/twofold.commands"
@@ -78,6 +79,7 @@ class Office:
     commands: str
     home: str
     publishers: PublishersFile
+    publishers_path: Path
     outbox: KafkaOutbox
     operator: Key
     people: Key
@@ -233,11 +235,36 @@ class Office:
             )
         return await self.person(data["staff_id"])
 
-    async def log_in(self, person: Person, time_step: int = 100) -> SessionStarted:
-        """A session with both factors, proved just now."""
+    async def log_in(
+        self,
+        person: Person,
+        time_step: int = 100,
+        token: str | None = None,
+        *,
+        two_factor: bool = True,
+    ) -> SessionStarted:
+        """A session, with both factors proved just now unless it is to be without them."""
         loaded = await self.world.loads.by_staff(person.staff_id)
         assert loaded is not None
-        _, session = await self.world.login(loaded, time_step)
+        session = SessionStarted(
+            id=uuid(),
+            token_digest=sha256((token or uuid()).encode()).hexdigest(),
+            two_factor=two_factor,
+        )
+        attempted = LoginAttempted(
+            outcome="succeeded",
+            source=SEALED,
+            time_step=time_step if two_factor else None,
+            session=session,
+        )
+        organisation_id, staff_id = person.organisation_id, person.staff_id
+        await self.world.writer.write(
+            self.world.proposal(
+                Draft(streams.codes(organisation_id, staff_id), attempted),
+                basis=[streams.account(organisation_id, staff_id)],
+                heads=loaded.heads,
+            )
+        )
         return session
 
     async def person(self, staff_id: str) -> Person:
@@ -312,6 +339,7 @@ async def office(
                     commands=commands,
                     home=uuid(),
                     publishers=PublishersFile(path),
+                    publishers_path=path,
                     outbox=outbox,
                     operator=operator,
                     people=Key(world.ring.signing_id, world.ring.signing_key()),

@@ -1,0 +1,101 @@
+"""While something is away, the consumer waits: it skips nothing, and commits nothing too early."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+
+import pytest
+
+from events.commands import CommandOutcome
+from events.log.port import LogUnavailableError
+from events.log.writer import NotDoneError, OutcomeUnknownError
+from events.vault.port import VaultUnavailableError
+from services.projections.port import ProjectionUnavailableError
+from services.staff.consumer import Consumer
+from services.staff.ports import DeadLetter, RawCommand
+
+
+class Source:
+    """Two records, and then the end."""
+
+    def __init__(self) -> None:
+        self.committed: list[int] = []
+
+    async def read(self) -> AsyncIterator[Sequence[RawCommand]]:
+        for offset in (7, 8):
+            yield [RawCommand(0, offset, None, b"", ())]
+
+    async def commit(self, next_offset: int) -> None:
+        self.committed.append(next_offset)
+
+
+class Handler:
+    """Fails as often as it is told to."""
+
+    def __init__(self, *failures: Exception) -> None:
+        self.failures, self.handled = list(failures), list[int]()
+
+    async def handle(self, raw: RawCommand) -> CommandOutcome | DeadLetter:
+        self.handled.append(raw.offset)
+        if self.failures:
+            raise self.failures.pop(0)
+        return CommandOutcome(command_id=str(raw.offset), outcome="accepted", position="p")
+
+
+class Outlet:
+    """Fails as often as it is told to; sees what is committed when an outcome goes out."""
+
+    def __init__(self, source: Source, *failures: Exception) -> None:
+        self.source, self.failures = source, list(failures)
+        self.published: list[tuple[str, list[int]]] = []
+
+    async def outcome(self, outcome: CommandOutcome) -> None:
+        if self.failures:
+            raise self.failures.pop(0)
+        self.published.append((outcome.command_id, list(self.source.committed)))
+
+    async def dead_letter(self, letter: DeadLetter) -> None:
+        raise AssertionError(letter)
+
+
+def consumer(handler: Handler, outlet: Outlet) -> Consumer:
+    def none(_: int) -> Source:
+        raise AssertionError
+
+    async def folded() -> None:
+        pass
+
+    return Consumer(
+        partitions=0,
+        source=none,
+        outlet=outlet,
+        handler=handler,
+        lease=lambda _: asyncio.timeout(None),  # type: ignore[arg-type,return-value]
+        folded=folded,
+    )
+
+
+@pytest.mark.parametrize(
+    "away",
+    [
+        LogUnavailableError("kafka"),
+        ProjectionUnavailableError("postgresql"),
+        VaultUnavailableError("vault"),
+        NotDoneError("too late"),
+        OutcomeUnknownError("who knows"),
+    ],
+)
+async def test_the_same_record_is_tried_again(away: Exception) -> None:
+    source, handler = Source(), Handler(away)
+    outlet = Outlet(source)
+    await consumer(handler, outlet).consume(source)
+    assert handler.handled == [7, 7, 8]
+    assert outlet.published == [("7", []), ("8", [8])]
+    assert source.committed == [8, 9]
+
+
+async def test_an_outcome_that_could_not_be_published_is_asked_for_again() -> None:
+    source, handler = Source(), Handler()
+    outlet = Outlet(source, LogUnavailableError("kafka"))
+    await consumer(handler, outlet).consume(source)
+    assert handler.handled == [7, 7, 8]
+    assert outlet.published == [("7", []), ("8", [8])]
