@@ -22,6 +22,7 @@ from services.staff.publishers import PublishersError, PublishersFile
 from services.staff.usernames import Usernames
 from services.staff.web.app import build
 from services.staff.web.ground import Ground
+from services.web.pages.places import Places
 from services.web.plumbing import Plumbing
 
 SOURCE = "twofold/staff"
@@ -56,7 +57,10 @@ async def run(settings: Settings, *, host: str = "127.0.0.1", port: int = 8001) 
         KafkaOutbox(base.connection, clock=clock) as outbox,
     ):
         ground = ground_on(base, publishers, outbox)
-        app = Plumbing(build(ground), service="staff", trusted_proxies=settings.trusted_proxies)
+        places = Places(auth=settings.auth_url, staff=settings.staff_url)
+        app = Plumbing(
+            build(ground, places), service="staff", trusted_proxies=settings.trusted_proxies
+        )
         server = uvicorn.Server(
             uvicorn.Config(
                 app,

@@ -83,6 +83,16 @@ async def who_calls(request: HTTPConnection, ground: Ground) -> Caller:
         if api_key is None:
             raise _unauthenticated()
         return Caller(None, api_key, ground.home)
+    return await by_session(token, ground)
+
+
+async def by_session(token: str, ground: Ground) -> Caller:
+    """
+    Whoever the session is of that *token* opens.
+
+    Raises:
+        Problem: As `who_calls`.
+    """
     found = await ground.loads.by_session(sha256(token.encode()).hexdigest())
     now = ground.now()
     if found is None or why_ended(found.session, found.loaded, now):

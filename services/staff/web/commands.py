@@ -40,26 +40,43 @@ class CommandBody(Body):
     data: dict[str, Any]
 
 
-def routes(ground: Ground) -> APIRouter:
-    """The routes."""
-    router = APIRouter(prefix="/api/commands", route_class=StrictRoute, tags=["commands"])
-    secret = ground.ring.derive("idempotency")
-    signing_id, signing_key = ground.ring.signing_id, ground.ring.signing_key()
-    # A retry must be the same bytes: its time of writing would make it another command.
-    published: OrderedDict[str, bytes] = OrderedDict()
+class Commands:
+    """Publishes what people and API keys want done; the JSON call and the pages share it."""
 
-    @router.post("", status_code=202)
-    async def send(request: Request, body: CommandBody) -> SentAnswer:
-        """Publish a command."""
-        caller = await callers.who_calls(request, ground)
-        command = _parse(body)
+    def __init__(self, ground: Ground) -> None:
+        self._ground = ground
+        self._secret = ground.ring.derive("idempotency")
+        self._signing_id, self._signing_key = ground.ring.signing_id, ground.ring.signing_key()
+        # A retry must be the same bytes: its time of writing would make it another command.
+        self._published: OrderedDict[str, bytes] = OrderedDict()
+
+    async def send(
+        self, body: CommandBody, caller: callers.Caller, *, key: str | None, correlation_id: str
+    ) -> str:
+        """
+        Publish a command.
+
+        Args:
+            body: As sent.
+            caller: Who wants it.
+            key: Their idempotency key.
+            correlation_id: The request's id.
+
+        Returns:
+            The command's id.
+
+        Raises:
+            Problem: 422 where it is no command; 403 where the consumer would refuse it for want of
+                rights or of a step-up.
+            LogUnavailableError: It may or may not be published.
+        """
+        ground, command = self._ground, _parse(body)
         _check(command, caller, ground)
-        key = idempotency_key(request)
         about = digest(dumps([command.name, body.data]))
-        command_id = derived_id(secret, key, caller.actor, "commands", about)
+        command_id = derived_id(self._secret, key, caller.actor, "commands", about)
         if key and await ground.queries.command(command_id) is not None:
-            return SentAnswer(command_id=command_id)
-        value = published.get(command_id) or write_command(
+            return command_id
+        value = self._published.get(command_id) or write_command(
             command,
             command_id=command_id,
             source=_SOURCE,
@@ -67,14 +84,35 @@ def routes(ground: Ground) -> APIRouter:
             actor=caller.actor,
             now=ground.clock(),
             session_id=caller.session_id,
-            correlation_id=request_id(request),
+            correlation_id=correlation_id,
         )
-        published[command_id] = value
-        if len(published) > _REMEMBERED:
-            published.popitem(last=False)
-        headers = sign(value, signing_id, signing_key)
+        self._published[command_id] = value
+        if len(self._published) > _REMEMBERED:
+            self._published.popitem(last=False)
+        headers = sign(value, self._signing_id, self._signing_key)
         await ground.outbox.publish(command.organisation_id, value, headers)
-        return SentAnswer(command_id=command_id)
+        return command_id
+
+    async def outcome(self, command_id: str, caller: callers.Caller) -> OutcomeAnswer:
+        """What became of a command; *pending* also where it isn't the caller's to know."""
+        row = await self._ground.queries.command(command_id)
+        if row is None or not (row.actor == caller.actor or caller.sees(row.organisation_id)):
+            return OutcomeAnswer(command_id=command_id, outcome="pending")
+        return OutcomeAnswer.of(row)
+
+
+def routes(ground: Ground, commands: Commands) -> APIRouter:
+    """The routes."""
+    router = APIRouter(prefix="/api/commands", route_class=StrictRoute, tags=["commands"])
+
+    @router.post("", status_code=202)
+    async def send(request: Request, body: CommandBody) -> SentAnswer:
+        """Publish a command."""
+        caller = await callers.who_calls(request, ground)
+        key = idempotency_key(request)
+        correlation_id = request_id(request)
+        sent = await commands.send(body, caller, key=key, correlation_id=correlation_id)
+        return SentAnswer(command_id=sent)
 
     @router.get("/{command_id}", response_model_exclude_none=True)
     async def outcome(
@@ -82,11 +120,7 @@ def routes(ground: Ground) -> APIRouter:
         command_id: Annotated[str, Path(pattern=rf"^{streams.COMMAND_ID}$")],
     ) -> OutcomeAnswer:
         """What became of a command."""
-        caller = await callers.who_calls(request, ground)
-        row = await ground.queries.command(command_id)
-        if row is None or not (row.actor == caller.actor or caller.sees(row.organisation_id)):
-            return OutcomeAnswer(command_id=command_id, outcome="pending")
-        return OutcomeAnswer.of(row)
+        return await commands.outcome(command_id, await callers.who_calls(request, ground))
 
     return router
 

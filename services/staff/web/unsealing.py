@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 from events.facts import Counted
 from events.keys import RotatingKey
 from events.person import Person
-from events.vault.personal import Details, unseal_details, unseal_text
+from events.vault.personal import Details, unseal_details, unseal_source, unseal_text
 from events.vault.port import Vault
 from events.vault.sealing import SealedEntry, UnsealingError, unseal
+from services.projections.port import LoginRow
 
 Names = Details
 
@@ -46,6 +47,24 @@ async def reasons_of(
             except UnsealingError:
                 continue
     return reasons
+
+
+async def sources_of(
+    logins: Sequence[LoginRow], person: Person, vault: Vault, key: RotatingKey
+) -> Sequence[tuple[str, str]]:
+    """IP address and user agent of each of *logins*; empty where they can't be told any more."""
+    entries = {} if person.forgotten else await vault.find([person.data_key])
+    data_key = _data_key(person, entries.get(person.data_key), key)
+    return [_source(row, person, data_key) for row in logins]
+
+
+def _source(row: LoginRow, person: Person, data_key: bytes | None) -> tuple[str, str]:
+    if data_key is None:
+        return "", ""
+    try:
+        return unseal_source(row.source, owner=person.staff_id, data_key=data_key)
+    except UnsealingError:
+        return "", ""
 
 
 def _data_key(person: Person, entry: SealedEntry | None, key: RotatingKey) -> bytes | None:

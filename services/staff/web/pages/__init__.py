@@ -1,1 +1,6 @@
-"""The service's pages: they call the same handlers as the JSON interface."""
+"""Pages of administrators and support: the same questions and commands as the JSON calls."""
+
+from services.staff.web.pages.desk import PagesGround
+from services.staff.web.pages.site import pages
+
+__all__ = ["PagesGround", "pages"]

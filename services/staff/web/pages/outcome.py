@@ -1,0 +1,49 @@
+"""What became of a command: nothing is shown as done before it is."""
+
+import asyncio
+from typing import Final
+
+from fastapi.responses import Response
+
+from services.staff.web.answers import OutcomeAnswer
+from services.staff.web.pages.desk import Desk, Seat, path_id
+from services.web.pages.site import Site
+from services.web.pages.visit import Visit
+
+_PATIENCE_S: Final = 1.5
+_STEP_S: Final = 0.05
+
+
+def add(site: Site, desk: Desk) -> None:
+    """Add the page."""
+
+    @site.get("/staff/commands/{command:uuid}")
+    @desk.seated
+    async def outcome(visit: Visit, seat: Seat) -> Response:
+        command_id = path_id(visit, "command")
+        answer = await _wait(desk, command_id, seat)
+        row = await desk.queries.command(command_id) if answer.outcome != "pending" else None
+        return desk.show(
+            visit,
+            seat,
+            "outcome.html",
+            outcome=answer.outcome,
+            command=row.name if row else "",
+            detail=answer.detail,
+            reason=answer.reason,
+            back=desk.ground.places.own(visit.query("back")) or "/staff",
+            again=str(visit.request.url.path)
+            + (f"?{visit.request.url.query}" if visit.request.url.query else ""),
+            status=200,
+        )
+
+
+async def _wait(desk: Desk, command_id: str, seat: Seat) -> OutcomeAnswer:
+    """The outcome as soon as it is known, or *pending* after a moment: most take less than that."""
+    loop = asyncio.get_running_loop()
+    end = loop.time() + _PATIENCE_S
+    while True:
+        answer = await desk.ground.commands.outcome(command_id, seat.caller)
+        if answer.outcome != "pending" or loop.time() > end:
+            return answer
+        await asyncio.sleep(_STEP_S)

@@ -1,0 +1,73 @@
+"""A person's profile: 2FA, logins, history in words."""
+
+from collections.abc import Sequence
+
+from fastapi.responses import Response
+
+from events.facts import Counted
+from services.staff.web.answers import PersonAnswer
+from services.staff.web.pages import history
+from services.staff.web.pages.desk import Desk, Seat, path_id, shown_name
+from services.staff.web.unsealing import reasons_of, sources_of
+from services.web.pages import words
+from services.web.pages.site import Site
+from services.web.pages.visit import Visit
+
+
+def add(site: Site, desk: Desk) -> None:
+    """Add the page."""
+    base = desk.base
+
+    @site.get("/staff/organisations/{org:uuid}/people/{staff:uuid}")
+    @desk.seated
+    async def profile(visit: Visit, seat: Seat) -> Response:
+        organisation = await desk.organisation(seat, path_id(visit, "org"))
+        organisation_id = organisation.organisation_id
+        person = await desk.person(organisation_id, path_id(visit, "staff"))
+        names = await desk.names(person)
+        logins, _ = await desk.queries.logins(organisation_id, person.staff_id, 10)
+        sources = await sources_of(logins, person, base.vault, base.ring.encryption)
+        events, _ = await desk.queries.history(organisation_id, person.staff_id, 50)
+        reasons = await reasons_of(events, person, base.vault, base.ring.encryption)
+        actors = await _actors(desk, organisation_id, events)
+        return desk.show(
+            visit,
+            seat,
+            "profile.html",
+            at=organisation,
+            person=PersonAnswer.of(person, names.get(person.staff_id)),
+            name=shown_name(names.get(person.staff_id)),
+            myself=person.staff_id == seat.staff_id,
+            factor=person.second_factor,
+            factor_by=actors.get(getattr(person.second_factor, "by", ""), "an administrator"),
+            mandatory=desk.policy(organisation).mandatory_at(visit.now),
+            logins=[
+                {
+                    "at": row.at,
+                    "words": words.login(row.outcome, two_factor=row.two_factor),
+                    "source": words.source(*source),
+                }
+                for row, source in zip(logins, sources, strict=True)
+            ],
+            events=[
+                {
+                    "at": one.at,
+                    "words": history.in_words(one, actors.get(one.actor, "somebody")),
+                    "reason": reasons.get(one.id),
+                }
+                for one in events
+            ],
+        )
+
+
+async def _actors(desk: Desk, organisation_id: str, events: Sequence[Counted]) -> dict[str, str]:
+    """Who acted, by their name in the events; nobody of another organisation is named."""
+    found = {}
+    for actor in {one.actor for one in events}:
+        kind, _, name = actor.partition("/")
+        if kind != "staff":
+            found[actor] = f"the program “{name}”" if kind == "service" else "the system"
+            continue
+        person, _ = await desk.queries.person(organisation_id, name)
+        found[actor] = await desk.name(person) if person else "agentOS support"
+    return found
