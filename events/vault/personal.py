@@ -62,7 +62,7 @@ def unseal_details(sealed: str, *, owner: str, data_key: bytes) -> Details:
 
 def seal_source(address: str, user_agent: str, *, owner: str, data_key: bytes) -> str:
     """Seal where a request came from, padded so that its length tells nothing."""
-    # Printable ASCII takes two bytes at most in JSON: no agent, however long, pushes the address out.
+    # Printable ASCII takes two bytes at most in JSON: no agent pushes the address out.
     agent = "".join(one if " " <= one <= "~" else "?" for one in user_agent[:256])
     padded = json.dumps([address[:45], agent]).ljust(_SOURCE_BYTES)
     return seal_text(padded, field="source", owner=owner, data_key=data_key)

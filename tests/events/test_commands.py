@@ -62,7 +62,7 @@ JSON = st.recursive(
 
 
 def write(name: str = "disable_two_factor", **arguments: Any) -> bytes:
-    told = {
+    told: dict[str, Any] = {
         "command_id": "cmd-1",
         "source": "twofold/tests",
         "audience": "test/twofold.commands",

@@ -17,7 +17,7 @@ SECRET = b"a seed of twenty byte"
 
 
 def seal(**attributes: Any) -> SealedEntry:
-    told = {
+    told: dict[str, Any] = {
         "entry_id": uuid(),
         "kind": "authenticator",
         "owner": OWNER,
@@ -28,7 +28,12 @@ def seal(**attributes: Any) -> SealedEntry:
 
 
 def unseal(entry: SealedEntry, **attributes: Any) -> bytes:
-    told = {"entry_id": entry.id, "kind": "authenticator", "owner": OWNER, "key": KEY}
+    told: dict[str, Any] = {
+        "entry_id": entry.id,
+        "kind": "authenticator",
+        "owner": OWNER,
+        "key": KEY,
+    }
     return sealing.unseal(entry, **(told | attributes))
 
 
@@ -106,15 +111,17 @@ class TestSwapping:
         entry = seal()
         changed = bytearray(getattr(entry, part))
         changed[index] ^= 1
+        spoilt: dict[str, Any] = {part: bytes(changed)}
         with pytest.raises(UnsealingError):
-            unseal(replace(entry, **{part: bytes(changed)}))
+            unseal(replace(entry, **spoilt))
 
     @pytest.mark.parametrize("part", ["sealed", "wrapped_key"])
     def test_a_part_cut_off(self, part: str) -> None:
         entry = seal()
         for length in (0, 5, 12, 20):
+            short: dict[str, Any] = {part: getattr(entry, part)[:length]}
             with pytest.raises(UnsealingError):
-                unseal(replace(entry, **{part: getattr(entry, part)[:length]}))
+                unseal(replace(entry, **short))
 
 
 class TestRotation:

@@ -1,0 +1,1 @@
+"""Measured claims, each beside its yardstick in the same run."""
