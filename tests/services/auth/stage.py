@@ -1,6 +1,6 @@
 """Where auth's tests play: people with passwords and authenticators, and the service over HTTP."""
 
-from base64 import b32encode
+from base64 import b32decode, b32encode
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ from fastapi import FastAPI
 from events import keys, marks, streams
 from events.envelope import Envelope
 from events.envelope import seal as seal_record
-from events.facts import Counted, Fact
+from events.facts import Counted, Fact, Heads
 from events.keys import KeyRing
 from events.log.memory import MemoryLog
 from events.log.proposal import Draft, Proposal, Signer
@@ -178,7 +178,7 @@ class Stage:
         async def decide() -> Decided[None]:
             staff_id = streams.subject_id(stream)
             loaded = await self.loads.by_staff(staff_id)
-            heads = dict(loaded.heads) if loaded is not None else {}
+            heads: Heads = loaded.heads if loaded is not None else {}
             if stream.endswith("/organisation"):
                 heads = await self._organisation_heads(stream)
             return Decided(
@@ -196,7 +196,7 @@ class Stage:
 
         await self.events.settle(stream, decide)
 
-    async def _organisation_heads(self, stream: str) -> Mapping[str, str | None]:
+    async def _organisation_heads(self, stream: str) -> Heads:
         for somebody in self._everybody.get(streams.organisation_of(stream) or "", ()):
             loaded = await self.loads.by_staff(somebody.staff_id)
             if loaded is not None:
@@ -320,6 +320,11 @@ class Stage:
     def code_of(seed: bytes | None, step: int) -> str:
         assert seed is not None
         return pyotp.TOTP(b32encode(seed).decode()).generate_otp(step)
+
+    @staticmethod
+    def seed_of(secret: str) -> bytes:
+        """The seed that is shown for typing."""
+        return b32decode(secret.replace(" ", ""))
 
     def wrong_code(self, somebody: Somebody) -> str:
         """Six digits that are no code of these minutes."""

@@ -1,7 +1,6 @@
 """Whole flows over HTTP, on a real broker and a real database with the projector running."""
 
 import asyncio
-from base64 import b32decode
 from collections import Counter
 from datetime import timedelta
 
@@ -210,7 +209,9 @@ class TestSettingUp:
         used = await _set_up(real, eve, change)
         (await web.login(eve, BETTER, used)).expect(401, "invalid-credentials")
         real.ahead += timedelta(seconds=30)
-        (await web.login(eve, BETTER, real.code_of(old, real.step()))).expect(401)
+        (await web.login(eve, BETTER, real.code_of(old, real.step()))).expect(
+            401, "invalid-credentials"
+        )
         (await web.login(eve, BETTER, real.code(eve))).expect(200, two_factor="on")
 
     async def test_nothing_changes_before_a_right_code(self, real: Stage) -> None:
@@ -229,7 +230,7 @@ class TestSettingUp:
         change = (await web.open(await real.link(sam))).body["change"]
         first = (await web.show(change)).body
         await web.show(change)
-        code = real.code_of(_seed(first["secret"]), real.step())
+        code = real.code_of(real.seed_of(first["secret"]), real.step())
         late = await web.finish(
             change, "setup_new", authenticator=first["authenticator"], code=code
         )
@@ -310,12 +311,8 @@ async def _set_up(stage: Stage, somebody: Somebody, change: str) -> str:
     """Set up a new authenticator in an opened change; the code that confirmed it."""
     web = stage.open()
     shown = (await web.show(change)).expect(200).body
-    somebody.seed, somebody.last_step = _seed(shown["secret"]), -1
+    somebody.seed, somebody.last_step = stage.seed_of(shown["secret"]), -1
     code = stage.code(somebody)
     done = await web.finish(change, "setup_new", authenticator=shown["authenticator"], code=code)
     done.expect(200, outcome="password_set", two_factor="on")
     return code
-
-
-def _seed(secret: str) -> bytes:
-    return b32decode(secret.replace(" ", ""))

@@ -1,0 +1,82 @@
+"""What a new password must be."""
+
+import pytest
+
+from services.auth.domain.errors import PasswordRefusedError
+from services.auth.domain.passwords import (
+    LONGEST,
+    SHORTEST,
+    check_new_password,
+    could_be_password,
+    normalised,
+)
+
+KNOWN = (
+    "sam.smith",
+    "sam.smith@acme.example",
+    "sam.smith",
+    "Sam Smith",
+    "Acme Lettings",
+    "agentOS",
+)
+BAD = [
+    "passwordpassword", "Password1Password1", "P@ssw0rdP@ssw0rd", "passw0rd12345678",
+    "password123456789", "123456789012345", "111111111111111", "000000000000000",
+    "qwertyuiopasdfg", "qwerty123456789", "asdfghjklasdfghjkl", "zxcvbnmzxcvbnmzx",
+    "1q2w3e4r5t6y7u8i", "abcdefghijklmno", "abcabcabcabcabc", "aaaaaaaaaaaaaaa",
+    "letmeinletmeinletmein", "letmein123456789", "iloveyouiloveyou", "welcomewelcome1",
+    "sunshinesunshine", "administrator123", "football football", "superman superman",
+    "monkeymonkeymonkey", "dragondragon1234", "trustno1trustno1", "changemechangeme",
+    "SummerSummer2024", "liverpool12345678", "baseballbaseball", "agentosagentos1",
+    "correct horse battery staple", "correcthorsebatterystaple", "sam.smith.sam.smith",
+    "SamSmith SamSmith", "smith-sam-smith-sam", "acmelettings2024!", "Acme Lettings 123",
+    "samsmith@acme.example", "agentOS.sam.smith",
+]  # fmt: skip
+GOOD = [
+    "amber-barley-cobalt-drift-4711", "vT9#kq2!mZx7Lw4", "my aunt keeps eleven quiet geese",
+    "Åsa äter ärtsoppa på torsdagar", "съешь ещё этих мягких булок",
+    "sam smith flies kites over Hull at noon",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("password", BAD)
+def test_known_bad_ones_are_refused(password: str) -> None:
+    assert len(password) >= SHORTEST
+    with pytest.raises(PasswordRefusedError) as refused:
+        check_new_password(password, known_words=KNOWN)
+    assert refused.value.reason
+    assert password not in refused.value.reason
+
+
+@pytest.mark.parametrize("password", GOOD)
+def test_good_ones_are_taken(password: str) -> None:
+    check_new_password(password, known_words=KNOWN)
+
+
+@pytest.mark.parametrize(("length", "taken"), [(14, False), (15, True), (128, True), (129, False)])
+def test_length_is_counted_in_characters(length: int, *, taken: bool) -> None:
+    password = ("vT9#kq2!mZ é7Lw4 oak" * 7)[:length]
+    assert len(password) == length
+    if taken:
+        check_new_password(password, known_words=())
+        return
+    with pytest.raises(PasswordRefusedError):
+        check_new_password(password, known_words=())
+
+
+@pytest.mark.parametrize("character", ["\n", "\t", "\u200b", "\u202e", "\x7f", "\ue000"])
+def test_what_cannot_be_seen_is_refused(character: str) -> None:
+    password = f"vT9#kq2!mZ{character}x7Lw4oak"
+    assert not could_be_password(password)
+    with pytest.raises(PasswordRefusedError, match="seen and typed"):
+        check_new_password(password, known_words=())
+
+
+def test_composed_and_decomposed_are_one_password_and_nothing_else_is() -> None:
+    assert normalised("Zu\u0308rich") == normalised("Z\u00fcrich")
+    assert normalised(" Ｚurich ") == " Ｚurich "
+
+
+def test_what_is_too_long_to_be_one_is_not_worth_hashing() -> None:
+    assert could_be_password("x" * LONGEST)
+    assert not could_be_password("x" * (LONGEST + 1))
