@@ -8,7 +8,7 @@ Kafka, PostgreSQL or the vault is away, the same record is tried again; none is 
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, aclosing
 from typing import Final, Protocol
 
 import structlog
@@ -108,11 +108,12 @@ class Consumer:
         Raises:
             LogUnavailableError: Kafka is away; begin again.
         """
-        async for records in source.read():
-            for raw in records:
-                await self._deal_with(raw)
-            if records:
-                await source.commit(records[-1].offset + 1)
+        async with aclosing(source.read()) as batches:
+            async for records in batches:
+                for raw in records:
+                    await self._deal_with(raw)
+                if records:
+                    await source.commit(records[-1].offset + 1)
 
     async def _deal_with(self, raw: RawCommand) -> None:
         pause = _FIRST_PAUSE_S

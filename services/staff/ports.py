@@ -1,6 +1,6 @@
 """What the staff service needs from outside, besides the log, the vault and the projections."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -62,7 +62,7 @@ class Publishers(Protocol):
 class Source(Protocol):
     """One partition of the commands' topic, read by one process at a time."""
 
-    def read(self) -> AsyncIterator[Sequence[RawCommand]]:
+    def read(self) -> AsyncGenerator[Sequence[RawCommand], None]:
         """
         Records from the last commit on, for ever.
 

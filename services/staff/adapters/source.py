@@ -6,7 +6,8 @@ which hands over the value and the key, and goes to the dead letters.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+import time
+from collections.abc import AsyncGenerator, Sequence
 from typing import Any, Final
 
 import structlog
@@ -24,6 +25,7 @@ GROUP: Final = "twofold.staff"
 _MOST_AT_ONCE: Final = 100
 _POLL_MS: Final = 1_000
 _AGAIN_AT_ONCE: Final = 20
+_COMMIT_AGAIN_S: Final = 3600.0
 
 log = structlog.get_logger()
 
@@ -44,8 +46,9 @@ class KafkaSource:
         self._kafka, self._group = kafka, group
         self._place = TopicPartition(topic, partition)
         self._reader: AIOKafkaConsumer | None = None
+        self._committed: tuple[int | None, float] = (None, 0.0)
 
-    async def read(self) -> AsyncIterator[Sequence[RawCommand]]:
+    async def read(self) -> AsyncGenerator[Sequence[RawCommand], None]:
         reader = consumer(self._kafka, group=self._group)
         try:
             await reader.start()
@@ -55,9 +58,12 @@ class KafkaSource:
                 await reader.seek_to_beginning(self._place)
             else:
                 reader.seek(self._place, start)
-            self._reader = reader
+            self._reader, self._committed = reader, (start, time.monotonic())
             while True:
-                yield await self._next(reader)
+                records = await self._next(reader)
+                yield records
+                if not records:
+                    await self._keep_alive()
         except (kafka_errors.KafkaError, OSError, TimeoutError) as error:
             raise LogUnavailableError(f"Kafka is away: {type(error).__name__}.") from error
         finally:
@@ -71,6 +77,13 @@ class KafkaSource:
             await self._reader.commit({self._place: next_offset})
         except (kafka_errors.KafkaError, TimeoutError) as error:
             raise LogUnavailableError(f"No commit: {type(error).__name__}.") from error
+        self._committed = next_offset, time.monotonic()
+
+    async def _keep_alive(self) -> None:
+        """Kafka forgets a group's idle offsets after a week."""
+        offset, since = self._committed
+        if offset is not None and time.monotonic() - since > _COMMIT_AGAIN_S:
+            await self.commit(offset)
 
     async def _next(self, reader: AIOKafkaConsumer) -> Sequence[RawCommand]:
         try:

@@ -1,7 +1,7 @@
 """While something is away, the consumer waits: it skips nothing, and commits nothing too early."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 
 import pytest
 
@@ -20,7 +20,7 @@ class Source:
     def __init__(self) -> None:
         self.committed: list[int] = []
 
-    async def read(self) -> AsyncIterator[Sequence[RawCommand]]:
+    async def read(self) -> AsyncGenerator[Sequence[RawCommand], None]:
         for offset in (7, 8):
             yield [RawCommand(0, offset, None, b"", ())]
 

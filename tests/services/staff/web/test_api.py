@@ -255,6 +255,30 @@ class TestCommands:
         ]
         assert [answer["outcome"] for answer in answers] == ["pending", "pending"]
 
+    async def test_about_others_are_refused_as_about_nothing(
+        self, api: Api, busy: Office, token: str
+    ) -> None:
+        other = await busy.organisation()
+        sam = await busy.join(other)
+        details = {"staff_id": sam.staff_id, "email": "ada@acme.example"}
+        for name, data in {
+            "register_staff": busy.newcomer(other),
+            "change_staff_details": details,
+            "change_role": busy.about(sam) | {"role": "administrator"},
+            "disable_two_factor": busy.about(sam),
+            "require_password_reset": busy.about(sam),
+            "deactivate_staff": busy.about(sam),
+            "reactivate_staff": busy.about(sam),
+        }.items():
+            seen = []
+            for where in (other, uuid()):
+                sent = await api.command(token, name, data | {"organisation_id": where})
+                assert sent.status_code == 202
+                outcome = await api.outcome(token, sent.json()["command_id"])
+                seen.append((outcome["outcome"], outcome["reason"], outcome["detail"]))
+            assert seen[0] == seen[1] == ("rejected", "unknown-organisation", seen[0][2]), name
+        assert await busy.person(sam.staff_id) == sam
+
     async def test_that_are_grave_need_a_step_up(
         self, api: Api, busy: Office, acme: str, ada: Person
     ) -> None:
