@@ -144,13 +144,13 @@ class World:
         authenticator = None
         if choice == "setup_new":
             shown = web.post("/api/password-changes/authenticator", {"change": change}).expect(200)
-            authenticator = Authenticator(shown.body["secret"], ahead)
+            authenticator = Authenticator(shown.body["secret"], ahead, somebody.last_app)
             body |= {"authenticator": shown.body["authenticator"], "code": authenticator.code()}
         answer = web.post("/api/password-changes/finish", body)
         if answer.status == 200:
             somebody.password = password
             if choice == "setup_new":
-                somebody.authenticator = authenticator
+                somebody.authenticator = somebody.last_app = authenticator
             elif choice == "no_thanks":
                 somebody.authenticator = None
         return answer

@@ -197,10 +197,15 @@ class Log:
 class Authenticator:
     """An authenticator app: gives each code once, the earlier of two good ones first."""
 
-    def __init__(self, secret: str, ahead: timedelta = timedelta(0)) -> None:
+    def __init__(
+        self,
+        secret: str,
+        ahead: timedelta = timedelta(0),
+        replaces: "Authenticator | None" = None,
+    ) -> None:
         self._totp = pyotp.TOTP(secret.replace(" ", ""))
         self._ahead = ahead
-        self._last = -1
+        self.last = replaces.last if replaces else -1
         b32decode(self._totp.secret)
 
     def code(self, ahead: timedelta | None = None) -> str:
@@ -208,13 +213,13 @@ class Authenticator:
         while True:
             now = datetime.now(UTC) + (self._ahead if ahead is None else ahead)
             current = int(now.timestamp()) // STEP_S
-            step = max(current - 1, self._last + 1)
+            step = max(current - 1, self.last + 1)
             nearly_over = step == current - 1 and now.timestamp() % STEP_S > STEP_S - 3
             if step <= current and not nearly_over:
-                self._last = step
+                self.last = step
                 return self._totp.generate_otp(step)
             if nearly_over:
-                self._last = step
+                self.last = step
                 continue
             time.sleep(0.2)
 
@@ -235,6 +240,7 @@ class Somebody:
     email: str
     password: str = ""
     authenticator: Authenticator | None = None
+    last_app: Authenticator | None = None
     links_seen: int = 0
     session: str = ""
     device: str | None = None
