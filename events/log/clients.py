@@ -6,6 +6,7 @@ acknowledge by the leader alone; idempotence and transactions stay off on purpos
 #1101: after a failed batch the idempotent producer refuses for ever, or hangs).
 """
 
+import asyncio
 import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -147,6 +148,21 @@ def consumer(kafka: Connection | str, *, group: str | None = None) -> AIOKafkaCo
         fetch_max_wait_ms=500,
         request_timeout_ms=10_000,
     )
+
+
+async def stop(reader: AIOKafkaConsumer) -> None:
+    """
+    Stop a consumer of `consumer`'s, broker or no broker.
+
+    aiokafka's own `stop` raises CancelledError where a fetch is under way in vain, as if the caller
+    were cancelled, and leaves its connections open (aiokafka#647).
+    """
+    stopping = asyncio.create_task(reader.stop())
+    await asyncio.wait([stopping])
+    if stopping.cancelled():
+        await reader._client.close()  # noqa: SLF001 # What `stop` would have done next.
+    else:
+        stopping.result()
 
 
 def bulk_consumer(kafka: Connection | str) -> confluent_kafka.Consumer:

@@ -9,7 +9,7 @@ from aiokafka import errors as kafka_errors
 
 from events.acceptance import Record
 from events.log.appender import Appender, Entry
-from events.log.clients import Connection, consumer
+from events.log.clients import Connection, consumer, stop
 from events.log.port import LogUnavailableError
 from events.log.sender import Sender
 from events.log.tail import tail
@@ -61,7 +61,7 @@ class KafkaLog:
             await appender.close()
         await self._sender.close()
         if self._asker is not None:
-            await self._asker.stop()
+            await stop(self._asker)
             self._asker = None
 
     async def __aenter__(self) -> Self:
@@ -96,7 +96,7 @@ class KafkaLog:
         try:
             await fresh.start()
         except BaseException:
-            await fresh.stop()
+            await stop(fresh)
             raise
         return fresh
 

@@ -17,7 +17,7 @@ from aiokafka import errors as kafka_errors
 
 from events.acceptance import Record
 from events.log.bulk import bounds, bulk_read
-from events.log.clients import Connection, consumer
+from events.log.clients import Connection, consumer, stop
 from events.log.port import LogUnavailableError
 
 MOST_AT_ONCE: Final = 1_000
@@ -57,7 +57,7 @@ async def tail(
                 if await reader.position(place) != due:
                     reader.seek(place, due)
     finally:
-        await reader.stop()
+        await stop(reader)
 
 
 async def _begin(reader: AIOKafkaConsumer, place: TopicPartition, start: int) -> None:
