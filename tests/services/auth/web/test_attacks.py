@@ -149,7 +149,7 @@ class TestTickets:
             "nonsense": "x" * 200,
         }
         calls = {
-            "login/finish": ("login", "login", {"password": BETTER}, {"login"}),
+            "login/finish": ("login/finish", "login", {"password": BETTER}, {"login"}),
             "open": ("password-changes/open", "ticket", {}, {"link", "expired"}),
             "authenticator": ("password-changes/authenticator", "change", {}, {"change"}),
             "finish": (
