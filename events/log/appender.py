@@ -27,10 +27,10 @@ _ROOM: Final = MAX_BATCH_BYTES - 61
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A record to be: its key, which only people and routers look at, and its exact bytes."""
+    """A record to be: its key, and its exact bytes; None for a tombstone."""
 
     key: bytes | None
-    value: bytes
+    value: bytes | None
 
     @property
     def size(self) -> int:

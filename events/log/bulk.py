@@ -28,6 +28,8 @@ _PASSING: Final = frozenset(
         KafkaError.REQUEST_TIMED_OUT,
         KafkaError._TRANSPORT,  # noqa: SLF001 # librdkafka's own errors are named so.
         KafkaError._ALL_BROKERS_DOWN,  # noqa: SLF001
+        KafkaError._UNKNOWN_PARTITION,  # noqa: SLF001
+        KafkaError._UNKNOWN_TOPIC,  # noqa: SLF001
     }
 )
 """Errors that pass: a topic made just now, or a leader that moved, takes a moment to be known."""

@@ -9,7 +9,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka import errors as kafka_errors
 
 from events.log.appender import Entry
-from events.log.clients import Connection, consumer
+from events.log.clients import Connection, consumer, stop
 from events.log.port import AppendUnknownError, LogUnavailableError
 from events.log.sender import Sender
 from events.streams import partition_for_key
@@ -57,7 +57,7 @@ class VaultTopic:
         """Let go of the broker."""
         await self._sender.close()
         if self._asker is not None:
-            await self._asker.stop()
+            await stop(self._asker)
             self._asker = None
 
     async def __aenter__(self) -> Self:
@@ -83,8 +83,7 @@ class VaultTopic:
             AppendUnknownError: It was sent, and no acknowledgement came.
         """
         partition = self.partition_of(entry_id)
-        # A tombstone is a null value, which aiokafka takes and its batches spell rightly.
-        entry = Entry(entry_id.encode(), value)  # type: ignore[arg-type]
+        entry = Entry(entry_id.encode(), value)
         async with self._turns[partition]:  # One batch in flight (aiokafka#528).
             return partition, await self._sender.send(partition, [entry])
 
@@ -98,7 +97,7 @@ class VaultTopic:
                     try:
                         await fresh.start()
                     except BaseException:
-                        await fresh.stop()
+                        await stop(fresh)
                         raise
                     self._asker = fresh
             ends = await self._asker.end_offsets([place])
@@ -128,7 +127,7 @@ class VaultTopic:
         except (kafka_errors.KafkaError, UnicodeDecodeError, OSError, TimeoutError) as error:
             raise LogUnavailableError(f"Reading failed: {type(error).__name__}.") from error
         finally:
-            await reader.stop()
+            await stop(reader)
 
 
 __all__ = ["AppendUnknownError", "Kept", "LogUnavailableError", "VaultTopic"]

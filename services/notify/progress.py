@@ -10,7 +10,7 @@ import time
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from events.log.clients import Connection, consumer
+from events.log.clients import Connection, consumer, stop
 from events.log.port import LogUnavailableError
 
 _COMMIT_AGAIN = 3600.0
@@ -47,7 +47,7 @@ class GroupProgress:
         self._consumer.pause(*self._consumer.assignment())
 
     async def stop(self) -> None:
-        await self._consumer.stop()
+        await stop(self._consumer)
 
     async def load(self, partition: int) -> int | None:
         try:

@@ -17,7 +17,7 @@ from confluent_kafka import KafkaException, Message
 from confluent_kafka import TopicPartition as BulkPartition
 
 from events.log.bulk import bounds
-from events.log.clients import Connection, bulk_consumer, consumer
+from events.log.clients import Connection, bulk_consumer, consumer, stop
 from events.log.port import LogUnavailableError
 from services.staff.ports import RawCommand
 
@@ -68,7 +68,7 @@ class KafkaSource:
             raise LogUnavailableError(f"Kafka is away: {type(error).__name__}.") from error
         finally:
             self._reader = None
-            await reader.stop()
+            await stop(reader)
 
     async def commit(self, next_offset: int) -> None:
         if self._reader is None:
