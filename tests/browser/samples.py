@@ -171,7 +171,7 @@ PEOPLE = [
 ]
 BAR = {"seat": SEAT, "account": "/home", "at": CLARKE}
 PROFILE = BAR | {
-    "person": PEOPLE[0],
+    "person": PEOPLE[1].model_copy(update={"two_factor": "on"}),
     "name": "Ben Okafor",
     "myself": False,
     "factor": One(kind="enrolled", since=at(3)),
