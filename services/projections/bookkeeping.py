@@ -20,7 +20,7 @@ RECENT_RECORD: Final = Table(
         "value": "bytea",
     },
     key=("topic", "partition", "offset"),
-    indexes=("(digest)", "(event_id)", "(at)"),
+    indexes=("(digest, topic, partition)", "(event_id)", "USING brin (at)"),
     grows=True,
 )
 """Every record of the last `KEPT`, with its fate; the bytes of those that counted."""

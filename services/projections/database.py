@@ -24,6 +24,8 @@ SETTINGS: Final = {
     # All of it can be folded again from Kafka, position included: a crash of the database loses a
     # moment's rows and their position together, and costs reading them again.
     "synchronous_commit": "off",
+    # A plan that was made while a table was new and small would read all of it ever after.
+    "enable_seqscan": "off",
     "jit": "off",
     "timezone": "UTC",
 }
@@ -52,9 +54,14 @@ async def open_pool(database: str, *, largest: int = 10) -> asyncpg.Pool:
             max_size=largest,
             timeout=5,
             command_timeout=COMMAND_TIMEOUT_SECONDS,
+            reset=_as_it_was,
             server_settings={**SETTINGS, "search_path": schema.name()},
         )
     return pool
+
+
+async def _as_it_was(_: object) -> None:
+    """Nobody changes a session's settings here; an open transaction is rolled back anyway."""
 
 
 async def one(pool: asyncpg.Pool, statement: str, *arguments: object) -> asyncpg.Record:

@@ -35,8 +35,10 @@ class Table:
     def definition(self) -> str:
         """The statements that create it."""
         columns = ", ".join(f'"{name}" {kind}' for name, kind in self.columns.items())
+        filled = 100 if self.grows else _ROOM
+        key = f"PRIMARY KEY ({_list(self.key)})"
         statements = [
-            f"CREATE TABLE {self.name} ({columns}, PRIMARY KEY ({_list(self.key)}))",
+            f"CREATE TABLE {self.name} ({columns}, {key}) WITH (fillfactor = {filled})",
             *(f"CREATE INDEX ON {self.name} {index}" for index in self.indexes),
         ]
         return "; ".join(statements)
@@ -71,6 +73,10 @@ class Table:
 def _key_indexes(table: Table) -> tuple[int, ...]:
     names = list(table.columns)
     return tuple(names.index(name) for name in table.key)
+
+
+_ROOM: Final = 60
+"""Percent of a page filled at first: rows that change stay on their page, and in their indexes."""
 
 
 def _list(names: Any) -> str:

@@ -214,6 +214,72 @@ class TestRebuilding:
         assert empty == {"vault_entry"}
         assert await world.rows() == incremental
 
+    async def test_a_database_made_anew_is_seen_while_running(self, world: World) -> None:
+        """No restart is needed: whoever believes to be further than what is stored begins again."""
+        async with world.folding():
+            organisation = await world.organisation()
+            staff, _, _ = await world.enrolled(organisation)
+            await folded_to_the_end(world)
+            before = await world.rows()
+
+            await world.pool.execute(f"DROP SCHEMA {schema.name()} CASCADE")
+
+            async def is_back() -> bool:
+                try:
+                    return await world.rows() == before
+                except asyncpg.UndefinedTableError:
+                    return False
+
+            await until(is_back)
+            loaded = await world.loads.by_staff(staff)
+            assert loaded
+            await world.login(loaded, 900)
+
+    async def test_a_position_that_went_back_is_folded_again(self, world: World) -> None:
+        """Commits don't wait for the disk: after a crash the database is a moment younger."""
+        async with world.folding():
+            organisation = await world.organisation()
+            partition = world.partition(organisation)
+            row = await world.pool.fetchrow(
+                "SELECT * FROM partition_state WHERE topic = $1 AND partition = $2",
+                world.events,
+                partition,
+            )
+            assert row
+            staff = await world.person(organisation)
+            await folded_to_the_end(world)
+            async with world.pool.acquire() as connection, connection.transaction():
+                await connection.execute(
+                    "UPDATE partition_state SET next_offset = $3, last_digest = $4,"
+                    " last_time_ms = $5, running = $6, clock = $7"
+                    " WHERE topic = $1 AND partition = $2",
+                    world.events,
+                    partition,
+                    *(
+                        row[name]
+                        for name in (
+                            "next_offset",
+                            "last_digest",
+                            "last_time_ms",
+                            "running",
+                            "clock",
+                        )
+                    ),
+                )
+                for statement in (
+                    "DELETE FROM stream_head WHERE stream LIKE '%' || $1",
+                    "DELETE FROM staff_account WHERE staff_id = $1",
+                    "DELETE FROM recent_record WHERE staff_id = $1",
+                    "DELETE FROM account_history WHERE staff_id = $1",
+                ):
+                    await connection.execute(statement, staff)
+
+            async def is_back() -> bool:
+                return await world.loads.by_staff(staff) is not None
+
+            await until(is_back)
+            assert await world.person(organisation)
+
     async def test_batch_boundaries_change_nothing(self, world: World) -> None:
         """The running digest is what a fold over the whole partition gives."""
         async with world.folding():
