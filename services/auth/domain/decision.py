@@ -71,7 +71,7 @@ def organisation(person: Person) -> str:
 def link_issued(
     person: Person,
     new: NewLink,
-    cause: Literal["asked_for", "mandatory", "required"],
+    cause: Literal["asked_for", "mandatory"],
     now: datetime,
 ) -> Draft:
     """A link of *cause* that dies 30 minutes from *now*."""

@@ -136,7 +136,9 @@ def finish_login(
     if outcome in {"reset_required", "two_factor_mandatory"} and throttle.may_have_link(
         person, now
     ):
-        drafts.append(link_issued(person, link, "mandatory", now))
+        # Not "required", which is an administrator's alone and isn't limited to three an hour.
+        cause = "mandatory" if outcome == "two_factor_mandatory" else "asked_for"
+        drafts.append(link_issued(person, link, cause, now))
     basis = {account(person), organisation(person)}
     if accepted and evidence.device is None:
         basis.add(guesses(person))

@@ -170,20 +170,21 @@ class TestFinishLogin:
         assert refused.value.retry_after == timedelta(seconds=3)
 
     @pytest.mark.parametrize(
-        ("somebody", "policy", "cause"),
+        ("somebody", "policy", "expected", "cause"),
         [
-            (person(reset_required=True), OPTIONAL, "reset_required"),
-            (person(), MANDATORY, "two_factor_mandatory"),
+            (person(reset_required=True), OPTIONAL, "reset_required", "asked_for"),
+            (person(), MANDATORY, "two_factor_mandatory", "mandatory"),
         ],
     )
     def test_where_only_a_link_leads_on_it_is_issued_in_the_same_batch(
-        self, somebody: Person, policy: Policy, cause: str
+        self, somebody: Person, policy: Policy, expected: str, cause: str
     ) -> None:
         outcome, decided = given(somebody, policy).finishes()
-        assert outcome == cause
+        assert outcome == expected
         attempt, issued = decided.drafts
         assert (attempt.stream, issued.stream) == (codes(somebody), links(somebody))
         assert isinstance(issued.fact, PasswordLinkIssued)
+        assert issued.fact.cause == cause
         assert issued.fact.expires == NOW + timedelta(minutes=30)
 
     def test_beyond_three_links_an_hour_the_newest_stays_good(self) -> None:
