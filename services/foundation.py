@@ -193,6 +193,9 @@ def _is_encrypted(database: str) -> bool:
 
 async def _check_topics(connection: Connection, ring: KeyRing) -> None:
     complaints = await broker.check(connection, keys=ring.mac.keys)
+    missing = [line for line in complaints if line.startswith("There is no topic")]
+    if len(missing) == len(topics.ALL):
+        raise CannotStartError("Kafka has none of the topics; make them: twofold topics create")
     if complaints:
         raise CannotStartError(" ".join(complaints))
 

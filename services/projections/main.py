@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from socket import socket as Socket  # noqa: N812 # A type here; the name is the variable's.
 
 import structlog
 import uvicorn
@@ -14,6 +15,7 @@ from services.projections.projector import Source
 from services.projections.running import Projections
 from services.settings import Settings
 from services.web.health import health
+from services.web.listening import listen
 
 log = structlog.get_logger(__name__)
 
@@ -30,6 +32,11 @@ async def run(settings: Settings, *, host: str = "127.0.0.1", port: int = 8002) 
     Raises:
         CannotStartError: Something is missing or unsafe.
     """
+    with contextlib.closing(listen(host, port)) as socket:
+        await _run(settings, socket)
+
+
+async def _run(settings: Settings, socket: Socket) -> None:
     async with foundation(settings, "twofold/projections") as base:
         keeper = Keeper(
             base.pool,
@@ -51,11 +58,11 @@ async def run(settings: Settings, *, host: str = "127.0.0.1", port: int = 8002) 
         app = FastAPI(title="Twofold projections", openapi_url=None)
         app.include_router(health(projections.ready))
         server = uvicorn.Server(
-            uvicorn.Config(app, host=host, port=port, log_config=None, access_log=False)
+            uvicorn.Config(app, log_config=None, access_log=False, server_header=False)
         )
         folding = asyncio.create_task(projections.run())
-        serving = asyncio.create_task(server.serve())
-        log.info("project.started", port=port)
+        serving = asyncio.create_task(server.serve([socket]))
+        log.info("project.started", listening=socket.getsockname()[1])
         try:
             await asyncio.wait({folding, serving}, return_when=asyncio.FIRST_COMPLETED)
         finally:

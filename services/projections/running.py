@@ -176,7 +176,7 @@ class Projections:
         """Let go of what is kept for some days only."""
         while True:
             try:
-                for statement in (_PRUNE_RECORDS, _PRUNE_STRANGERS):
+                for statement in (_PRUNE_RECORDS, _PRUNE_STRANGERS, _PRUNE_ACTIVITY):
                     with translated():
                         await self._pool.execute(
                             statement, timedelta(days=bookkeeping.KEPT_DAYS), PRUNED_AT_ONCE
@@ -189,6 +189,12 @@ class Projections:
 def _lease(topic: str, partition: int) -> str:
     return f"{topic}/{partition}"
 
+
+_PRUNE_ACTIVITY = """
+    DELETE FROM session_activity WHERE ctid = ANY(ARRAY(
+        SELECT ctid FROM session_activity WHERE last_seen < now() - $1::interval LIMIT $2
+    ))
+"""
 
 _POSITIONS = "SELECT topic, partition, next_offset FROM partition_state"
 
