@@ -137,6 +137,7 @@ def finish_login(
         person, now
     ):
         # Not "required", which is an administrator's alone and isn't limited to three an hour.
+        cause: Literal["mandatory", "asked_for"]
         cause = "mandatory" if outcome == "two_factor_mandatory" else "asked_for"
         drafts.append(link_issued(person, link, cause, now))
     basis = {account(person), organisation(person)}

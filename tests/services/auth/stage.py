@@ -11,7 +11,6 @@ from uuid import uuid4
 
 import httpx
 import pyotp
-from fastapi import FastAPI
 
 from events import keys, marks, streams
 from events.envelope import Envelope
@@ -42,12 +41,10 @@ from services.auth.domain.totp import STEP_MS
 from services.auth.handlers.ground import Ground, Keys
 from services.auth.handlers.service import Service
 from services.auth.tickets import Tickets, token_digest
-from services.auth.web import api
-from services.auth.web.problems import handle_refusals
+from services.auth.web.app import build
 from services.projections import rows
 from services.projections.port import LoadedPerson, Loads
 from services.web.plumbing import Plumbing
-from services.web.problems import handle_problems
 from tests.services.auth.memory import MemoryLoads
 from tests.services.projections.conftest import World, make_world, until
 
@@ -153,11 +150,11 @@ class Stage:
     def open(self, ground: Ground | None = None) -> "Web":
         """The service over HTTP, as another process of it would be."""
         service = Service.on(ground or self.ground())
-        inner = FastAPI()
-        inner.include_router(api.routes(service))
-        handle_problems(inner)
-        handle_refusals(inner)
-        app = Plumbing(inner, service="auth")
+
+        async def ready() -> None:
+            return None
+
+        app = Plumbing(build(service, ready), service="auth")
         client = httpx.AsyncClient(
             transport=httpx.ASGITransport(app), base_url="http://auth.test", timeout=60
         )

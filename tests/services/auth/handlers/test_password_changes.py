@@ -1,0 +1,137 @@
+"""Password changes from load to answer, on a log and a vault in memory."""
+
+import asyncio
+from collections import Counter
+from datetime import timedelta
+
+import pytest
+
+from events.envelope import read
+from events.staff import PasswordSet, TwoFactorEnrolled
+from events.vault.memory import MemoryVault
+from services.auth.handlers import password_resets
+from services.auth.handlers.ground import Caller
+from services.auth.ports import BusyError
+from tests.services.auth.stage import BETTER, GOOD, Somebody, Stage, Web
+
+KEY = "a-key-that-nobody-else-has-2"
+
+
+async def opened(stage: Stage, web: Web, *, enrolled: bool = False) -> tuple[Somebody, str]:
+    who = await stage.person(await stage.organisation(), enrolled=enrolled)
+    code = stage.code(who) if enrolled else None
+    answer = await web.open(await stage.link(who), code)
+    return who, str(answer.expect(200).body["change"])
+
+
+def vault_of(stage: Stage) -> MemoryVault:
+    assert isinstance(stage.vault, MemoryVault)
+    return stage.vault
+
+
+class TestFinish:
+    async def test_entries_are_there_before_the_event_and_outlast_its_deadline(
+        self, stage: Stage, web: Web
+    ) -> None:
+        who, change = await opened(stage, web)
+        shown = (await web.show(change)).body
+        code = stage.code_of(stage.seed_of(shown["secret"]), stage.step())
+        more = {"authenticator": shown["authenticator"], "code": code}
+        (await web.finish(change, "setup_new", **more)).expect(200)
+        password, enrolment = (await stage.facts(who.account))[-2:]
+        assert isinstance(password, PasswordSet)
+        assert isinstance(enrolment, TwoFactorEnrolled)
+        records = [read(one.record.value or b"") for one in stage.logs[0].judged[0]]
+        deadline = next(r.deadline for r in records if r.type == PasswordSet.wire_name
+                        and r.data["credential"] == password.credential)  # fmt: skip
+        for entry_id in (password.credential, enrolment.authenticator):
+            assert vault_of(stage).entries[entry_id].deadline >= deadline
+
+    async def test_what_is_refused_leaves_nothing_in_the_vault(
+        self, stage: Stage, web: Web
+    ) -> None:
+        _, change = await opened(stage, web)
+        before = set(vault_of(stage).entries)
+        for choice, password in (("keep_existing", BETTER), ("no_thanks", GOOD),
+                                 ("no_thanks", "short"), ("setup_new", BETTER)):  # fmt: skip
+            assert (await web.finish(change, choice, password)).status >= 400
+        assert set(vault_of(stage).entries) == before
+
+    async def test_of_two_at_once_one_sets_the_password(self, stage: Stage, web: Web) -> None:
+        who, change = await opened(stage, web)
+        others = stage.open()
+        answers = await asyncio.gather(
+            web.finish(change, "no_thanks"), others.finish(change, "no_thanks", BETTER + "2")
+        )
+        assert Counter(answer.status for answer in answers) == {200: 1, 410: 1}
+        sets = [f for f in await stage.facts(who.account) if isinstance(f, PasswordSet)]
+        assert len(sets) == 2
+
+    async def test_the_same_request_twice_at_once_gets_one_answer(
+        self, stage: Stage, web: Web
+    ) -> None:
+        who, change = await opened(stage, web)
+        others = stage.open()
+        answers = await asyncio.gather(
+            *(one.finish(change, "no_thanks", key=KEY) for one in (web, others, web))
+        )
+        assert [answer.status for answer in answers] == [200, 200, 200]
+        assert len({answer.content for answer in answers}) == 1
+        sets = [f for f in await stage.facts(who.account) if isinstance(f, PasswordSet)]
+        assert len(sets) == 2
+
+    async def test_a_change_dies_with_its_link(self, stage: Stage, web: Web) -> None:
+        who, change = await opened(stage, web)
+        await stage.link(who)
+        (await web.finish(change, "no_thanks")).expect(410, "ticket-dead")
+
+    async def test_normalised_passwords_are_one(self, stage: Stage, web: Web) -> None:
+        who, change = await opened(stage, web)
+        (await web.finish(change, "no_thanks", "Zu\u0308rich-barley-cobalt-77")).expect(200)
+        (await web.login(who, "Z\u00fcrich-barley-cobalt-77")).expect(200, outcome="logged_in")
+
+
+class TestResets:
+    async def test_the_same_request_issues_one_link(self, stage: Stage, web: Web) -> None:
+        sam = await stage.person(await stage.organisation())
+        for _ in range(3):
+            sent = {"username": sam.username.upper()}
+            (await web.post("/api/password-resets", sent, key=KEY)).expect(202)
+        await web.service.resets.drain()
+        assert len(await stage.facts(sam.links)) == 1
+
+    async def test_beyond_its_queue_it_is_busy_for_everybody(
+        self, stage: Stage, web: Web, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(password_resets, "MOST_WAITING", 0)
+        with pytest.raises(BusyError):
+            web.service.resets.ask("nobody", _caller())
+        (await web.post("/api/password-resets", {"username": "x"})).expect(503, "unavailable")
+
+
+class TestSessions:
+    async def test_they_end_by_themselves(self, stage: Stage, web: Web) -> None:
+        sam = await stage.person(await stage.organisation())
+        token = (await web.login(sam)).body["session"]
+        for _ in range(24):
+            stage.ahead += timedelta(minutes=25)
+            answer = await web.get("/api/session", token=token)
+            if stage.ahead < timedelta(hours=10):
+                answer.expect(200)
+            else:
+                answer.expect(401, "invalid-credentials")
+        stage.ahead = timedelta(0)
+        idle = (await web.login(sam)).body["session"]
+        stage.ahead = timedelta(minutes=31)
+        (await web.get("/api/session", token=idle)).expect(401, "invalid-credentials")
+
+    async def test_a_step_up_is_fresh_for_ten_minutes(self, stage: Stage, web: Web) -> None:
+        eve = await stage.person(await stage.organisation(), enrolled=True)
+        token = (await web.login(eve, code=stage.code(eve))).body["session"]
+        assert "fresh_until" in (await web.get("/api/session", token=token)).body
+        stage.ahead += timedelta(minutes=11)
+        assert "fresh_until" not in (await web.get("/api/session", token=token)).body
+
+
+def _caller() -> Caller:
+    return Caller(address="127.0.0.1", user_agent="", request_id="r")
