@@ -112,7 +112,7 @@ async def visitor(chromium: Browser) -> AsyncIterator[Visitor]:
         yield visit
 
 
-@pytest.fixture
-async def page(visitor: Visitor) -> Page:
-    """Give a page of a browser that nobody has used before."""
-    return await visitor()
+@pytest.fixture(params=["JavaScript", "no JavaScript"])
+async def page(request: pytest.FixtureRequest, visitor: Visitor) -> Page:
+    """Give a page of a browser that nobody has used before; every flow is shown twice."""
+    return await visitor(java_script_enabled=request.param == "JavaScript")
