@@ -2,10 +2,9 @@
 
 import asyncio
 import contextlib
-from socket import socket as Socket  # noqa: N812 # A type here; the name is the variable's.
+import socket
 
 import structlog
-import uvicorn
 from fastapi import FastAPI
 
 from events import topics
@@ -15,7 +14,7 @@ from services.projections.projector import Source
 from services.projections.running import Projections
 from services.settings import Settings
 from services.web.health import health
-from services.web.listening import listen
+from services.web.serving import listen, serve
 
 log = structlog.get_logger(__name__)
 
@@ -32,11 +31,11 @@ async def run(settings: Settings, *, host: str = "127.0.0.1", port: int = 8002) 
     Raises:
         CannotStartError: Something is missing or unsafe.
     """
-    with contextlib.closing(listen(host, port)) as socket:
-        await _run(settings, socket)
+    with contextlib.closing(listen(host, port)) as listening:
+        await _run(settings, listening)
 
 
-async def _run(settings: Settings, socket: Socket) -> None:
+async def _run(settings: Settings, listening: socket.socket) -> None:
     async with foundation(settings, "twofold/projections") as base:
         keeper = Keeper(
             base.pool,
@@ -57,18 +56,16 @@ async def _run(settings: Settings, socket: Socket) -> None:
         )
         app = FastAPI(title="Twofold projections", openapi_url=None)
         app.include_router(health(projections.ready))
-        server = uvicorn.Server(
-            uvicorn.Config(app, log_config=None, access_log=False, server_header=False)
-        )
         folding = asyncio.create_task(projections.run())
-        serving = asyncio.create_task(server.serve([socket]))
-        log.info("project.started", listening=socket.getsockname()[1])
+        serving = asyncio.create_task(serve(app, listening))
+        log.info("project.started", listening=listening.getsockname()[1])
         try:
             await asyncio.wait({folding, serving}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            server.should_exit = True
-            folding.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await folding
-            await serving
+            for task in (folding, serving):
+                task.cancel()
+            await asyncio.wait({folding, serving})
+        for task in (folding, serving):
+            if not task.cancelled():
+                task.result()
         log.info("project.stopped")

@@ -10,7 +10,7 @@ from infra.local.ports import free_port
 from services import foundation as module
 from services.foundation import CannotStartError, connection_of, foundation
 from services.settings import Settings
-from services.web.listening import listen
+from services.web.serving import listen
 
 
 @pytest.fixture
