@@ -4,7 +4,7 @@ import contextlib
 import time
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 
 import confluent_kafka
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
@@ -47,6 +47,14 @@ def bulk_read(
     Raises:
         LogUnavailableError: The broker is away, or *start* is no offset of the partition.
     """
+    for messages in bulk_messages(kafka, topic, partition, start, end):
+        yield [_record(message) for message in messages]
+
+
+def bulk_messages(
+    kafka: Connection | str, topic: str, partition: int, start: int, end: int
+) -> Iterator[list[confluent_kafka.Message]]:
+    """As `bulk_read`, with their keys; their headers may be undecodable."""
     if start >= end:
         return
     consumer = bulk_consumer(kafka)
@@ -55,15 +63,15 @@ def bulk_read(
         heard = time.monotonic()
         while start < end:
             # It returns once it has as many as it was asked for, so never ask for more than is due.
-            messages = consumer.consume(min(BATCH, end - start), timeout=0.5)
-            if messages:
+            found = consumer.consume(min(BATCH, end - start), timeout=0.5)
+            if found:
                 heard = time.monotonic()
             elif time.monotonic() - heard > SILENCE.total_seconds():
                 raise LogUnavailableError(f"Nothing came of {topic}-{partition} at {start}.")
-            records, at_end = _records(messages, end)
-            if records:
-                start = records[-1].offset + 1
-                yield records
+            messages, at_end = _messages(found, end)
+            if messages:
+                start = (messages[-1].offset() or 0) + 1
+                yield messages
             if at_end:
                 return
     except KafkaException as error:
@@ -99,21 +107,23 @@ def bounds(kafka: Connection | str, topic: str, partition: int) -> tuple[int, in
         consumer.close()
 
 
-def _records(messages: list[Any], end: int) -> tuple[list[Record], bool]:
-    """What was read of *messages* before *end*, and whether there is nothing more to come."""
-    records: list[Record] = []
-    for message in messages:
+def _messages(
+    found: list[confluent_kafka.Message], end: int
+) -> tuple[list[confluent_kafka.Message], bool]:
+    """What of *found* is a message before *end*, and whether there is nothing more to come."""
+    messages: list[confluent_kafka.Message] = []
+    for message in found:
         error = message.error()
         if error is not None:
             if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001
-                return records, True
+                return messages, True
             if error.code() in _PASSING:
                 continue
             raise KafkaException(error)
-        if message.offset() >= end:
-            return records, True
-        records.append(_record(message))
-    return records, False
+        if (message.offset() or 0) >= end:
+            return messages, True
+        messages.append(message)
+    return messages, False
 
 
 def _record(message: confluent_kafka.Message) -> Record:

@@ -9,6 +9,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka import errors as kafka_errors
 
 from events.log.appender import Entry
+from events.log.bulk import bounds, bulk_messages
 from events.log.clients import Connection, consumer, stop
 from events.log.port import AppendUnknownError, LogUnavailableError
 from events.log.sender import Sender
@@ -119,15 +120,33 @@ class VaultTopic:
             reader.assign([place])
             reader.seek(place, start)
             while True:
-                found = await reader.getmany(place, timeout_ms=_POLL_MS, max_records=1_000)
-                yield [
-                    Kept(record.offset, record.timestamp, record.key, record.value)
-                    for record in found.get(place, [])
-                ]
-        except (kafka_errors.KafkaError, UnicodeDecodeError, OSError, TimeoutError) as error:
+                try:
+                    found = await reader.getmany(place, timeout_ms=_POLL_MS, max_records=1_000)
+                    kept = [
+                        Kept(record.offset, record.timestamp, record.key, record.value)
+                        for record in found.get(place, [])
+                    ]
+                except UnicodeDecodeError:
+                    # A header's name that is no UTF-8 would stop aiokafka here for good.
+                    kept = await asyncio.to_thread(_read_otherwise, self._kafka, place, start)
+                    reader.seek(place, kept[-1].offset + 1)
+                yield kept
+                if kept:
+                    start = kept[-1].offset + 1
+        except (kafka_errors.KafkaError, OSError, TimeoutError) as error:
             raise LogUnavailableError(f"Reading failed: {type(error).__name__}.") from error
         finally:
             await stop(reader)
+
+
+def _read_otherwise(kafka: Connection | str, place: TopicPartition, start: int) -> list[Kept]:
+    """The next records as confluent-kafka reads them."""
+    _, end = bounds(kafka, place.topic, place.partition)
+    for messages in bulk_messages(kafka, place.topic, place.partition, start, end):
+        return [
+            Kept(one.offset() or 0, one.timestamp()[1], one.key(), one.value()) for one in messages
+        ]
+    raise LogUnavailableError(f"Offset {start} of {place.topic} can't be read.")
 
 
 __all__ = ["AppendUnknownError", "Kept", "LogUnavailableError", "VaultTopic"]

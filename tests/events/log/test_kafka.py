@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 import pytest
-from aiokafka.record.util import calc_crc32c
 from confluent_kafka import Producer
 from confluent_kafka.admin import NewTopic  # type: ignore[attr-defined] # It has it.
 
@@ -15,6 +14,7 @@ from events.log.bulk import bounds, bulk_read
 from events.log.kafka import KafkaLog
 from events.log.port import LogUnavailableError
 from events.log.sender import WrongPartitionsError
+from tests.events.log.spoilt import produce_spoilt
 from tests.events.log.suite import EventLogSuite, read, values
 
 BROKER_TIME = {"message.timestamp.type": "LogAppendTime"}
@@ -122,7 +122,7 @@ class TestReadingWhatOthersWrote:
         """Alone, aiokafka stops at it for good, or skips its neighbours."""
         bad = {"first": 0, "middle": 2, "last": 4}[where]
         await log.append(0, [b"before"])
-        await _produce_bad(kafka, topic, [b"%d" % number for number in range(5)], bad)
+        await produce_spoilt(kafka, topic, [b"%d" % number for number in range(5)], bad)
         await log.append(0, [b"after"])
         records = await read(log, 0, 0, 7)
         assert values(records) == [b"before", b"0", b"1", b"2", b"3", b"4", b"after"]
@@ -133,7 +133,7 @@ class TestReadingWhatOthersWrote:
     ) -> None:
         reading = asyncio.create_task(read(log, 0, 0, 3))
         await log.append(0, [b"a"])
-        await _produce_bad(kafka, topic, [b"b"], 0)
+        await produce_spoilt(kafka, topic, [b"b"], 0)
         await log.append(0, [b"c"])
         assert values(await reading) == [b"a", b"b", b"c"]
 
@@ -193,7 +193,7 @@ class TestBulkRead:
     async def test_it_reads_what_aiokafka_cannot(
         self, kafka: str, topic: str, log: KafkaLog
     ) -> None:
-        await _produce_bad(kafka, topic, [b"a", b"b"], 0)
+        await produce_spoilt(kafka, topic, [b"a", b"b"], 0)
         batches = await asyncio.to_thread(lambda: list(bulk_read(kafka, topic, 0, 0, 2)))
         assert [values(batch) for batch in batches] == [[b"a", b"b"]]
 
@@ -208,21 +208,3 @@ def _produce(kafka: str, settings: Mapping[str, Any], topic: str, value: bytes |
     producer = Producer({"bootstrap.servers": kafka, "log_level": 0, **settings})
     producer.produce(topic, value, key=b"k", partition=0)
     assert producer.flush(20) == 0
-
-
-async def _produce_bad(kafka: str, topic: str, written: list[bytes], bad: int) -> None:
-    """One batch of *written*, in which record *bad* has a header whose name is no UTF-8."""
-    producer = clients.producer(kafka)
-    await producer.start()
-    try:
-        batch = producer.create_batch()
-        for number, value in enumerate(written):
-            headers = [("name-to-spoil", b"x")] if number == bad else []
-            assert batch.append(timestamp=None, key=None, value=value, headers=headers)
-        spoilt = bytearray(batch._build().replace(b"name-to-spoil", b"\xff" * 13))
-        # Kafka's batch header (format 2): the checksum stands at 17, over everything from 21 on.
-        spoilt[17:21] = calc_crc32c(bytes(spoilt[21:])).to_bytes(4)
-        batch._buffer = bytes(spoilt)
-        await (await producer.send_batch(batch, topic, partition=0))
-    finally:
-        await producer.stop()
