@@ -159,7 +159,7 @@ def attempt_of_stranger(username_digest: str, source: str) -> Decision:
     return Decision([Draft(stranger_stream(username_digest), fact)])
 
 
-def refuse_before_step_up(person: Person, now: datetime) -> None:
+def refuse_before_step_up(person: Person, device: str | None, now: datetime) -> None:
     """
     Before anything is hashed, and again on each load.
 
@@ -167,7 +167,7 @@ def refuse_before_step_up(person: Person, now: datetime) -> None:
         TooManyAttemptsError: It is paused.
         StepUpUnavailableError: The person has no authenticator.
     """
-    refuse_while_paused(person, None, now)
+    refuse_while_paused(person, device, now)
     if not person.enrolled:
         raise StepUpUnavailableError
 
@@ -185,10 +185,13 @@ def step_up(
         TooManyAttemptsError: It is paused.
         StepUpUnavailableError: The person has no authenticator.
     """
-    refuse_before_step_up(person, now)
+    refuse_before_step_up(person, evidence.device, now)
     if not evidence.password_right:
         wrong = LoginAttempted(
-            outcome="wrong_password", source=evidence.source, reauthentication=True
+            outcome="wrong_password",
+            source=evidence.source,
+            device=evidence.device,
+            reauthentication=True,
         )
         return False, Decision([Draft(guesses(person), wrong)])
     refusal = _code_refusal(person, evidence, now)

@@ -109,10 +109,22 @@ class Sessions:
         await settle(ground.events, stream, decide)
 
     async def step_up(
-        self, token: str | None, password: str, code: str, caller: Caller
+        self,
+        token: str | None,
+        password: str,
+        code: str,
+        caller: Caller,
+        device: str | None = None,
     ) -> datetime:
         """
         Prove both factors afresh.
+
+        Args:
+            token: The session's.
+            password: As given.
+            code: As given.
+            caller: Where it comes from.
+            device: Ticket of a device that logged this person in: others' failures don't pause it.
 
         Returns:
             Until when that counts as fresh.
@@ -122,14 +134,16 @@ class Sessions:
             TooManyAttemptsError: Failed logins pause the username.
             StepUpUnavailableError: The person has no authenticator.
         """
-        return await reloading(lambda: self._step_up(token, password, code, caller))
+        return await reloading(lambda: self._step_up(token, password, code, caller, device))
 
     async def _step_up(
-        self, token: str | None, password: str, code: str, caller: Caller
+        self, token: str | None, password: str, code: str, caller: Caller, ticket: str | None
     ) -> datetime:
         ground, live = self._ground, await self.live(token)
         attempt = ground.attempt(caller, "step-up", live.session.id)
-        login.refuse_before_step_up(live.loaded.person, ground.now())
+        staff_id = live.loaded.person.staff_id
+        device = ground.tickets.known_device(ticket, staff_id, ground.now())
+        login.refuse_before_step_up(live.loaded.person, device, ground.now())
         proof: Proof = await self._prover.prove(live.loaded, password, code)
 
         async def decide() -> Decided[datetime | None]:
@@ -150,6 +164,7 @@ class Sessions:
                 password_right=proof.password_right,
                 time_step=proof.time_step,
                 source=proof.source(caller),
+                device=device,
             )
             granted, decided = login.step_up(loaded.person, live.session.id, evidence, now)
             proposal = ground.propose(

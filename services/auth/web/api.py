@@ -122,6 +122,7 @@ class LogOut(Body):
 class StepUp(Body):
     password: Secret
     code: Code
+    device: Ticket | None = None
 
 
 class SteppedUp(BaseModel):
@@ -279,7 +280,7 @@ def _sessions(service: Service) -> APIRouter:
     @router.post("/step-up", responses=_problems(400, 401, 403, 422, 429, 503))
     async def step_up(body: StepUp, request: Request) -> SteppedUp:
         fresh_until = await service.sessions.step_up(
-            bearer(request), body.password, body.code, caller(request)
+            bearer(request), body.password, body.code, caller(request), body.device
         )
         return SteppedUp(fresh_until=fresh_until)
 

@@ -292,6 +292,18 @@ class TestPauses:
         real.ahead += timedelta(seconds=6)
         (await web.login(sam)).expect(200, outcome="logged_in")
 
+    async def test_nobody_pauses_a_step_up_on_a_known_device(self, real: Stage) -> None:
+        web, eve = real.open(), await real.person(await real.organisation(), enrolled=True)
+        body = (await web.login(eve, code=real.code(eve))).body
+        code = real.code(eve)
+        for _ in range(4):
+            await web.login(eve, BETTER)
+        given = {"password": GOOD, "code": code}
+        paused = await web.post("/api/step-up", given, token=body["session"])
+        paused.expect(429, "too-many-attempts")
+        given["device"] = body["device"]
+        (await web.post("/api/step-up", given, token=body["session"])).expect(200)
+
     async def test_a_known_device_has_a_lane_of_its_own(self, real: Stage) -> None:
         web, sam = real.open(), await real.person(await real.organisation())
         device = (await web.login(sam)).body["device"]
