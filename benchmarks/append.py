@@ -2,56 +2,87 @@
 A conditional append on the real broker, verdict included, beside a bare produce of the same bytes.
 
 A login's event: `LoginAttempted` on the codes of somebody, relying on account and organisation.
-Each caller is one person, logging in again as soon as it was answered.
+Each caller is one person, logging in again as soon as it was answered. The verdict comes from the
+projector on PostgreSQL, in a process of its own as in production; and, as a floor, from a fold in
+this process.
 """
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 from benchmarks.folding_fates import FoldingFates
+from benchmarks.projecting import Projecting, projector
 from benchmarks.timing import Measured, measure, show
 from events import keys, streams, topics
 from events.facts import Draft
-from events.keys import KeyRing
 from events.log import broker, clients
 from events.log.kafka import KafkaLog
+from events.log.port import Fates
 from events.log.proposal import Proposal, Signer
 from events.log.writer import Writer
-from events.staff import LoginAttempted, SessionStarted
+from events.organisation import OrganisationRegistered
+from events.staff import LoginAttempted, SessionStarted, StaffRegistered
 from events.vault.personal import seal_source
+from services.projections.database import open_pool
+from services.projections.fates import PgFates
 
 MANY = 64
 
 
 @dataclass(slots=True)
 class Person:
-    """A caller, with the head of their codes."""
+    """A caller, with the heads that their logins rely on."""
 
-    organisation: str
-    staff: str
-    head: str | None = None
+    organisation: str = field(default_factory=lambda: str(uuid4()))
+    staff: str = field(default_factory=lambda: str(uuid4()))
+    heads: dict[str, str | None] = field(default_factory=dict)
     time_step: int = 0
 
+    @property
+    def codes(self) -> str:
+        return streams.codes(self.organisation, self.staff)
+
+    @property
+    def relied_on(self) -> tuple[str, str]:
+        """The organisation, and the account."""
+        account = streams.account(self.organisation, self.staff)
+        return streams.organisation(self.organisation), account
+
+    def registration(self) -> Proposal:
+        """The organisation with its one person."""
+        organisation, account = self.relied_on
+        joined = StaffRegistered(
+            username_digest=uuid4().hex * 2,
+            data_key=str(uuid4()),
+            details="A" * 200,
+            role="administrator",
+        )
+        drafts = [
+            Draft(organisation, OrganisationRegistered(name="Agency")),
+            Draft(account, joined),
+        ]
+        return self._proposal(drafts, ())
+
     def login(self) -> Proposal:
-        """The event of a login that succeeded."""
+        """A login that succeeded."""
         self.time_step += 1
-        codes = streams.codes(self.organisation, self.staff)
         fact = LoginAttempted(
             outcome="succeeded",
             source=seal_source("192.0.2.7", "Mozilla/5.0", owner=self.staff, data_key=b"k" * 32),
             time_step=self.time_step,
-            session=SessionStarted(id=str(uuid4()), token_digest="0" * 64, two_factor=True),
-            device=str(uuid4()),
+            session=SessionStarted(id=str(uuid4()), token_digest=uuid4().hex * 2, two_factor=True),
+            device=self.staff,
         )
+        return self._proposal([Draft(self.codes, fact)], self.relied_on)
+
+    def _proposal(self, drafts: list[Draft], basis: tuple[str, ...]) -> Proposal:
         return Proposal(
-            drafts=[Draft(codes, fact)],
-            basis=[
-                streams.account(self.organisation, self.staff),
-                streams.organisation(self.organisation),
-            ],
-            heads={codes: self.head},
+            drafts=drafts,
+            basis=basis,
+            heads=self.heads,
             clock=datetime.now(UTC) - timedelta(seconds=1),
             event_id=str(uuid4()),
             actor="anonymous",
@@ -59,52 +90,69 @@ class Person:
         )
 
 
-async def run(kafka: str, *, calls: int = 6_400) -> list[Measured]:
-    """Measure on the broker at *kafka*; topics of its own are made and left."""
+async def run(kafka: str, database: str, *, calls: int = 3_200) -> list[Measured]:
+    """
+    Measure, on topics and in a schema of its own.
+
+    Args:
+        kafka: The broker's address.
+        database: URL of a database that may be filled.
+        calls: With many at once; an eighth of it one at a time.
+    """
+    ring, partitions = keys.generate(), topics.DEFAULT_PARTITIONS
+    mark = uuid4().hex[:8]
+    events, strangers, vault = (
+        replace(topic, name=f"benchmark-{mark}-{topic.name}")
+        for topic in (topics.EVENTS, topics.STRANGERS, topics.VAULT)
+    )
+    await broker.create(
+        kafka,
+        keys=ring.mac.keys,
+        key_id=ring.mac.current,
+        partitions=partitions,
+        wanted=[events, strangers, vault],
+    )
+    signer = Signer("twofold/benchmark", ring.mac.current, ring.mac.key, partitions)
+    child = Projecting(
+        kafka, database, events.name, strangers.name, vault.name, partitions, dict(ring.mac.keys)
+    )
     rows: list[Measured] = []
-    ring = keys.generate()
-    for partitions in (1, topics.DEFAULT_PARTITIONS):
-        name = f"benchmark-{uuid4().hex[:8]}"
-        events = replace(topics.EVENTS, name=name)
-        await broker.create(
-            kafka,
-            keys=ring.mac.keys,
-            key_id=ring.mac.current,
-            partitions=partitions,
-            wanted=[events],
-        )
-        rows += await _conditional(kafka, name, partitions, ring, calls)
-        rows += await _bare(kafka, name, partitions, ring, calls)
-    show("Conditional append, and its yardstick", rows)
+    async with KafkaLog(kafka, events.name, partitions) as log:
+        async with projector(child), _projected(database, events.name) as fates:
+            what = "append and verdict, projector"
+            rows += await _conditional(what, Writer(log, fates, signer), calls)
+        async with FoldingFates(log, ring.mac.keys) as folding:
+            what = "append and verdict, folded here"
+            rows += await _conditional(what, Writer(log, folding, signer), calls)
+    rows += await _bare(kafka, events.name, signer, calls)
+    show(f"Conditional append on {partitions} partitions, and its yardstick", rows)
     return rows
 
 
-async def _conditional(
-    kafka: str, topic: str, partitions: int, ring: KeyRing, calls: int
-) -> list[Measured]:
-    what = f"append and verdict, {partitions} partitions"
-    async with (
-        KafkaLog(kafka, topic, partitions) as log,
-        FoldingFates(log, ring.mac.keys) as fates,
-    ):
-        writer = Writer(log, fates, _signer(ring, partitions))
-        people = [Person(str(uuid4()), str(uuid4())) for _ in range(MANY)]
-
-        async def login(number: int) -> None:
-            person = people[number]
-            person.head = (await writer.write(person.login())).digests[0]
-
-        return await _one_and_many(what, login, calls)
+@asynccontextmanager
+async def _projected(database: str, topic: str) -> AsyncIterator[Fates]:
+    async with AsyncExitStack() as stack:
+        pool = await open_pool(database, largest=8)
+        stack.push_async_callback(pool.close)
+        yield await stack.enter_async_context(PgFates(database, pool, topic))
 
 
-async def _bare(
-    kafka: str, topic: str, partitions: int, ring: KeyRing, calls: int
-) -> list[Measured]:
+async def _conditional(what: str, writer: Writer, calls: int) -> list[Measured]:
+    people = [Person() for _ in range(MANY)]
+    for person in people:
+        written = await writer.write(person.registration())
+        person.heads = dict(zip(person.relied_on, written.digests, strict=True))
+
+    async def login(number: int) -> None:
+        person = people[number]
+        person.heads[person.codes] = (await writer.write(person.login())).digests[0]
+
+    return await _one_and_many(what, login, calls)
+
+
+async def _bare(kafka: str, topic: str, signer: Signer, calls: int) -> list[Measured]:
     """The same bytes, acknowledged by all: what the broker itself takes."""
-    what = f"bare produce, {partitions} partitions"
-    signer = _signer(ring, partitions)
-    people = [Person(str(uuid4()), str(uuid4())) for _ in range(MANY)]
-    batches = [signer.batch(person.login(), datetime.now(UTC)) for person in people]
+    batches = [signer.batch(Person().login(), datetime.now(UTC)) for _ in range(MANY)]
     producer = clients.producer(kafka)
     await producer.start()
     try:
@@ -113,7 +161,7 @@ async def _bare(
             batch = batches[number]
             await producer.send_and_wait(topic, batch.values[0], partition=batch.partition)
 
-        return await _one_and_many(what, produce, calls)
+        return await _one_and_many("bare produce", produce, calls)
     finally:
         await producer.stop()
 
@@ -126,7 +174,3 @@ async def _one_and_many(
         await measure(what, call, at_once=1, calls=calls // 8),
         await measure(what, call, at_once=MANY, calls=calls),
     ]
-
-
-def _signer(ring: KeyRing, partitions: int) -> Signer:
-    return Signer("twofold/benchmark", ring.mac.current, ring.mac.key, partitions)
