@@ -99,10 +99,13 @@ def seal(envelope: Envelope, key_id: str, key: bytes) -> bytes:
     bare = _members(envelope)
     try:
         code = hmac.digest(key, canonical.dumps(bare), sha256).hex()
-        value = canonical.dumps({**bare, "mac": f"{key_id}.{code}"})
+        members = {**bare, "mac": f"{key_id}.{code}"}
+        value = canonical.dumps(members)
     except canonical.NotCanonicalError as error:
         raise MalformedError(str(error)) from error
-    read(value)
+    if len(value) > MAX_BYTES:
+        raise MalformedError("longer than 64 KiB")
+    _from_members(members)
     return value
 
 
@@ -123,6 +126,31 @@ def read(value: bytes) -> Envelope:
         raise MalformedError(str(error)) from error
     if not isinstance(members, dict):
         raise MalformedError("not an object")
+    return _from_members(members)
+
+
+def is_authentic(envelope: Envelope, keys: Mapping[str, bytes]) -> bool:
+    """
+    Whether one of the writers' *keys* made the MAC of this envelope, as `read` gave it.
+
+    Args:
+        envelope: As read.
+        keys: HMAC-SHA256 keys by their ids; retired ones stay, or the history turns forged.
+    """
+    match = _MAC.fullmatch(envelope.mac)
+    key = keys.get(match["key"]) if match else None
+    if not match or key is None:
+        return False
+    expected = hmac.digest(key, canonical.dumps(_members(envelope)), sha256).hex()
+    return hmac.compare_digest(expected, match["code"])
+
+
+def write_basis(basis: Mapping[str, Head]) -> str:
+    """Spell ``stream=digest`` pairs, sorted, separated by spaces; ``-`` where there's no head."""
+    return " ".join(f"{name}={basis[name] or NO_HEAD}" for name in sorted(basis))
+
+
+def _from_members(members: Mapping[str, Any]) -> Envelope:
     names = members.keys()
     if not names >= _REQUIRED or names - _REQUIRED - _OPTIONAL:
         raise MalformedError("an attribute is missing or unknown")
@@ -148,27 +176,6 @@ def read(value: bytes) -> Envelope:
         causation_id=_shaped(_ID, members["causationid"]) if "causationid" in members else None,
         mac=_shaped(_MAC, members["mac"]),
     )
-
-
-def is_authentic(envelope: Envelope, keys: Mapping[str, bytes]) -> bool:
-    """
-    Whether one of the writers' *keys* made the MAC of this envelope, as `read` gave it.
-
-    Args:
-        envelope: As read.
-        keys: HMAC-SHA256 keys by their ids; retired ones stay, or the history turns forged.
-    """
-    match = _MAC.fullmatch(envelope.mac)
-    key = keys.get(match["key"]) if match else None
-    if not match or key is None:
-        return False
-    expected = hmac.digest(key, canonical.dumps(_members(envelope)), sha256).hex()
-    return hmac.compare_digest(expected, match["code"])
-
-
-def write_basis(basis: Mapping[str, Head]) -> str:
-    """Spell ``stream=digest`` pairs, sorted, separated by spaces; ``-`` where there's no head."""
-    return " ".join(f"{name}={basis[name] or NO_HEAD}" for name in sorted(basis))
 
 
 def _members(envelope: Envelope) -> dict[str, Any]:
