@@ -3,6 +3,7 @@
 import io
 from urllib.parse import parse_qs, urlsplit
 
+import pytest
 import zxingcpp
 from PIL import Image
 from playwright.async_api import Locator, Page, expect
@@ -10,6 +11,11 @@ from playwright.async_api import Locator, Page, expect
 from tests.browser.people import Somebody
 
 SESSION = "__Host-session"
+
+EITHER = pytest.mark.parametrize(
+    "page", [False, True], indirect=True, ids=["no JavaScript", "JavaScript"]
+)
+"""The flow is shown without JavaScript and with it."""
 
 
 async def log_in(page: Page, url: str, someone: Somebody, code: str | None = None) -> None:

@@ -82,6 +82,7 @@ PAGES: dict[str, tuple[str, str, dict[str, Any]]] = {
     "link-sent-required": (AUTH, "link_sent.html", {"reason": "reset_required"}),
     "link-opened": (AUTH, "link_opened.html", {}),
     "link-code": (AUTH, "link_code.html", {}),
+    "link-lost": (AUTH, "link_lost.html", {}),
     "link-dead": (AUTH, "link_dead.html", {"flow": "link"}),
     "new-password": (AUTH, "new_password.html", {"expired": False, "shortest": 15}),
     "new-password-refused": (

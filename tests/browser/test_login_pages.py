@@ -7,10 +7,11 @@ from playwright.async_api import Page, expect
 
 from tests.browser.conftest import Visitor
 from tests.browser.people import Agency, Staffing, System
-from tests.browser.playing import SESSION, credentials, heading, is_titled, log_in
+from tests.browser.playing import EITHER, SESSION, credentials, heading, is_titled, log_in
 
 
 class TestLogin:
+    @EITHER
     async def test_password_and_code_together_open_a_session(
         self, page: Page, system: System, agency: Agency
     ) -> None:
@@ -38,6 +39,7 @@ class TestLogin:
         await expect(page.locator(".badge")).to_have_text("Off")
         await expect(page.get_by_text("To turn it on, set a new password")).to_be_visible()
 
+    @EITHER
     async def test_what_was_wrong_is_never_told_apart(
         self, page: Page, system: System, agency: Agency
     ) -> None:
@@ -115,6 +117,7 @@ class TestLogin:
 
 
 class TestHome:
+    @EITHER
     async def test_logging_out_ends_the_session(
         self, page: Page, system: System, agency: Agency
     ) -> None:

@@ -27,17 +27,17 @@ def add(site: Site, ground: PagesGround) -> None:
         kept = state(visit, CHANGE)
         if "link" in kept:
             return visit.page("link_opened.html")
-        return visit.go("/password/new") if "change" in kept else dead(visit)
+        return visit.go("/password/new") if "change" in kept else lost(visit)
 
     @site.get("/password/code")
     async def code(visit: Visit) -> Response:
-        return visit.page("link_code.html") if "link" in state(visit, CHANGE) else dead(visit)
+        return visit.page("link_code.html") if "link" in state(visit, CHANGE) else lost(visit)
 
     @site.post("/password/open")
     async def go_on(visit: Visit) -> Response:
         ticket = state(visit, CHANGE).get("link")
         if ticket is None:
-            return dead(visit)
+            return lost(visit)
         try:
             opened = await service.changes.open(ticket, visit.form.code(), caller(visit))
         except CodeRequiredError:
@@ -59,6 +59,11 @@ def add(site: Site, ground: PagesGround) -> None:
         response = visit.go("/password")
         response.headers["referrer-policy"] = "no-referrer"
         return response
+
+
+def lost(visit: Visit) -> Response:
+    """The browser brings nothing that tells what is to be changed."""
+    return visit.page("link_lost.html", 400)
 
 
 def dead(visit: Visit, *, expired: bool = False) -> Response:

@@ -22,7 +22,7 @@ from services.auth.domain.passwords import LONGEST, SHORTEST
 from services.auth.handlers.finish_change import FinishChange
 from services.auth.handlers.password_changes import Offer, Shown
 from services.auth.web.pages.ground import CHANGE, LIVES, PagesGround, caller, state
-from services.auth.web.pages.link import dead
+from services.auth.web.pages.link import dead, lost
 from services.auth.web.qr import qr_svg
 from services.web.pages.cookies import SESSION
 from services.web.pages.site import Site
@@ -50,7 +50,7 @@ class _Pages:
     async def password(self, visit: Visit) -> Response:
         kept = state(visit, CHANGE)
         if "change" not in kept:
-            return dead(visit)
+            return lost(visit)
         try:
             await self._service.changes.look(kept["change"])
         except TicketDeadError:
@@ -60,7 +60,7 @@ class _Pages:
     async def password_given(self, visit: Visit) -> Response:
         kept, given = state(visit, CHANGE), visit.form.text("password")
         if "change" not in kept:
-            return dead(visit)
+            return lost(visit)
         try:
             offer = await self._service.finishing.consider(kept["change"], given)
         except TicketDeadError:
@@ -93,7 +93,7 @@ class _Pages:
 
     async def done(self, visit: Visit) -> Response:
         two_factor = state(visit, CHANGE).get("done")
-        return visit.page("password_set.html", two_factor=two_factor) if two_factor else dead(visit)
+        return visit.page("password_set.html", two_factor=two_factor) if two_factor else lost(visit)
 
     async def _finish(
         self, visit: Visit, kept: dict[str, Any], given: str, choice: Any
