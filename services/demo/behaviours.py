@@ -1,7 +1,7 @@
 """The seven behaviours of the product's help article, in its order."""
 
 from services.demo.flows import AHEAD, World, accepted, check, rejected
-from services.demo.world import Somebody
+from services.demo.world import Answer, Somebody
 
 SETUP_NEW, KEEP, NO_THANKS = "setup_new", "keep_existing", "no_thanks"
 
@@ -67,8 +67,6 @@ def _offered_with_each_new_password(world: World, organisation_id: str) -> None:
 
 def _three_options(world: World, organisation_id: str) -> None:
     world.console.print("[bold]3 No Thanks, Keep My Existing Codes, Setup New[/bold]")
-    eve = world.join(organisation_id, choice=SETUP_NEW)
-    first = eve.app
     with world.step("Keep My Existing Codes is not on offer before 2FA has been set up"):
         sam = world.invite(organisation_id)
         change = world.open(world.link(sam)).body["change"]
@@ -77,24 +75,34 @@ def _three_options(world: World, organisation_id: str) -> None:
         )
         world.log.expect_none(sam.account, "password_set")
     with world.step("Keep My Existing Codes: the same authenticator goes on"):
-        change = world.open(world.ask_for_link(eve), first.code()).expect(
-            200, options=[NO_THANKS, KEEP, SETUP_NEW]
-        )
-        world.finish(eve, change.body["change"], KEEP).expect(200, two_factor="on")
+        eve = world.join(organisation_id, choice=SETUP_NEW)
+        _choose(world, eve, KEEP).expect(200, two_factor="on")
         world.log.expect(eve.account, "password_set", choice=KEEP)
-        world.log.expect_none(eve.account, "two_factor_enrolled")
-        world.logged_in(eve).expect(200, two_factor="on")
+        enrolled = list(world.log.new(eve.account, "two_factor_enrolled"))
+        check("enrolled once, at first", holds=len(enrolled) == 1)
+        world.logged_in(eve, ahead=True).expect(200, two_factor="on")
     with world.step("Setup New Authenticator Codes: a new link, new codes"):
-        change = world.open(world.ask_for_link(eve), first.code()).expect(200)
-        world.finish(eve, change.body["change"], SETUP_NEW).expect(200, two_factor="on")
-        world.log.expect(eve.account, "two_factor_enrolled", method="totp")
-        world.login(eve, code=first.code()).expect(401, "invalid-credentials")
-        world.logged_in(eve)
+        eve = world.join(organisation_id, choice=SETUP_NEW)
+        former = eve.app
+        _choose(world, eve, SETUP_NEW).expect(200, two_factor="on")
+        world.log.expect(eve.account, "password_set", choice=SETUP_NEW, origin="link")
+        enrolled = list(world.log.new(eve.account, "two_factor_enrolled"))
+        check("enrolled twice", holds=len(enrolled) == 2)
+        old_code = former.code(AHEAD)
+        world.login(eve, code=old_code, web=world.ahead).expect(401, "invalid-credentials")
+        world.logged_in(eve, ahead=True)
     with world.step("No Thanks: the new password goes without 2FA"):
-        change = world.open(world.ask_for_link(eve), eve.app.code()).expect(200)
-        world.finish(eve, change.body["change"], NO_THANKS).expect(200, two_factor="off")
+        eve = world.join(organisation_id, choice=SETUP_NEW)
+        _choose(world, eve, NO_THANKS).expect(200, two_factor="off")
         world.log.expect(eve.account, "two_factor_disabled", cause="declined")
         world.logged_in(eve).expect(200, two_factor="off")
+
+
+def _choose(world: World, eve: Somebody, choice: str) -> Answer:
+    change = world.open(world.ask_for_link(eve), eve.app.code()).expect(
+        200, options=[NO_THANKS, KEEP, SETUP_NEW]
+    )
+    return world.finish(eve, change.body["change"], choice)
 
 
 def _two_screens(world: World, ada: Somebody) -> None:
@@ -133,7 +141,7 @@ def _disable_and_back_on(world: World, ada: Somebody, eve: Somebody) -> None:
         world.finish(eve, change.body["change"], SETUP_NEW).expect(200, two_factor="on")
         world.log.expect(eve.account, "two_factor_enrolled")
         world.login(eve).expect(401, "invalid-credentials")
-        world.logged_in(eve).expect(200, two_factor="on")
+        world.logged_in(eve, ahead=True).expect(200, two_factor="on")
 
 
 def _optional_by_default(world: World, ada: Somebody, organisation_id: str) -> None:

@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 from services.demo.behaviours import NO_THANKS, SETUP_NEW
-from services.demo.flows import World, accepted, check, new_password
+from services.demo.flows import AHEAD, World, accepted, check, new_password
 from services.demo.world import Somebody, wait_until
 
 
@@ -74,7 +74,7 @@ def _by_link_while_enrolled(world: World, eve: Somebody) -> None:
         world.log.expect(eve.links, "password_link_killed")
         world.open(ticket, eve.app.code()).expect(410, "ticket-dead")
     with world.step("they are counted apart from the login's codes"):
-        world.logged_in(eve)
+        world.logged_in(eve, ahead=True)
         world.log.expect(eve.codes, "login_attempted", outcome="succeeded")
 
 
@@ -96,7 +96,7 @@ def _setup_is_done_when_confirmed(world: World, eve: Somebody) -> None:
         }
         world.auth.post("/api/password-changes/finish", body).expect(422, "wrong-code")
         world.log.expect_none(eve.account, "password_set")
-        world.logged_in(eve).expect(200, two_factor="on")
+        world.logged_in(eve, ahead=True).expect(200, two_factor="on")
         world.log.expect(eve.codes, "login_attempted", outcome="succeeded")
 
 
@@ -205,9 +205,12 @@ def _joining(world: World, organisation_id: str) -> None:
         world.logged_in(eve)
         accepted(world.operator.send("deactivate_staff", world.about(eve)))
         world.auth.get("/api/session", eve.session).expect(401)
-        world.login(eve, code=eve.app.code()).expect(401, "invalid-credentials")
+        code = eve.app.code(AHEAD)
+        world.login(eve, code=code, web=world.ahead).expect(401, "invalid-credentials")
         world.log.expect(eve.codes, "login_attempted", outcome="deactivated")
     with world.step("reactivated, neither password nor authenticator is back"):
+        eve = world.join(organisation_id, choice=SETUP_NEW)
+        accepted(world.operator.send("deactivate_staff", world.about(eve)))
         accepted(world.operator.send("reactivate_staff", world.about(eve)))
         world.login(eve, code=eve.app.wrong()).expect(401, "invalid-credentials")
         world.log.expect(eve.guesses, "login_attempted", outcome="wrong_password")

@@ -144,13 +144,13 @@ class World:
         authenticator = None
         if choice == "setup_new":
             shown = web.post("/api/password-changes/authenticator", {"change": change}).expect(200)
-            authenticator = Authenticator(shown.body["secret"], ahead, somebody.last_app)
+            authenticator = Authenticator(shown.body["secret"], ahead)
             body |= {"authenticator": shown.body["authenticator"], "code": authenticator.code()}
         answer = web.post("/api/password-changes/finish", body)
         if answer.status == 200:
             somebody.password = password
             if choice == "setup_new":
-                somebody.authenticator = somebody.last_app = authenticator
+                somebody.take(authenticator)
             elif choice == "no_thanks":
                 somebody.authenticator = None
         return answer
@@ -174,10 +174,16 @@ class World:
         body |= {k: v for k, v in {"code": code, "device": device}.items() if v}
         return web.post("/api/login/finish", body, key=key)
 
-    def logged_in(self, somebody: Somebody) -> Answer:
-        """Log in with whatever is in force; the session is remembered."""
-        code = somebody.authenticator.code() if somebody.authenticator else None
-        answer = self.login(somebody, code=code).expect(200, outcome="logged_in")
+    def logged_in(self, somebody: Somebody, *, ahead: bool = False) -> Answer:
+        """
+        Log in with whatever is in force; the session is remembered.
+
+        With *ahead* at the second auth process: codes of the next 30 s needn't be waited for there,
+        and this is the last that its owner gives.
+        """
+        web, by = (self.ahead, AHEAD) if ahead else (self.auth, timedelta(0))
+        code = somebody.authenticator.code(by) if somebody.authenticator else None
+        answer = self.login(somebody, code=code, web=web).expect(200, outcome="logged_in")
         somebody.session, somebody.device = answer.body["session"], answer.body["device"]
         return answer
 

@@ -197,15 +197,10 @@ class Log:
 class Authenticator:
     """An authenticator app: gives each code once, the earlier of two good ones first."""
 
-    def __init__(
-        self,
-        secret: str,
-        ahead: timedelta = timedelta(0),
-        replaces: "Authenticator | None" = None,
-    ) -> None:
+    def __init__(self, secret: str, ahead: timedelta = timedelta(0)) -> None:
         self._totp = pyotp.TOTP(secret.replace(" ", ""))
         self._ahead = ahead
-        self.last = replaces.last if replaces else -1
+        self.last = -1
         b32decode(self._totp.secret)
 
     def code(self, ahead: timedelta | None = None) -> str:
@@ -244,6 +239,12 @@ class Somebody:
     links_seen: int = 0
     session: str = ""
     device: str | None = None
+
+    def take(self, new: Authenticator | None) -> None:
+        """A new authenticator is in force; what the old one's codes burned stays burned."""
+        if new and self.last_app:
+            new.last = max(new.last, self.last_app.last)
+        self.authenticator = self.last_app = new
 
     @property
     def app(self) -> Authenticator:
