@@ -24,6 +24,7 @@ from events.vault.topic import VaultTopic
 from services.projections.database import open_pool
 from services.projections.fates import PgFates
 from services.projections.follows import PgEntries, PgFollows
+from services.projections.lease import Leases
 from services.projections.loads import PgLoads
 from services.projections.port import ProjectionUnavailableError
 from services.projections.queries import PgQueries
@@ -81,6 +82,10 @@ class Foundation:
     fates: PgFates
     generation: str
     now: Callable[[], datetime]
+
+    def leases(self, names: list[str]) -> Leases:
+        """Leases by which one process at a time does each of what *names* names."""
+        return Leases(self.pool, names)
 
 
 @asynccontextmanager

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import signal
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import structlog
@@ -17,13 +18,16 @@ from services.notify.progress import GroupProgress
 from services.notify.smtp import SmtpMailer
 from services.notify.status import StatusPublisher, to_topic
 from services.notify.writing import Writing
-from services.projections.lease import Leases
 from services.settings import Settings
 
 MAIL: Final = "twofold.notify"
 STATUS: Final = "twofold.status"
 
 log = structlog.get_logger()
+
+Work = Callable[[], Awaitable[None]]
+Held = Callable[[str, Work], Awaitable[None]]
+"""Does work whenever the lease of that name is held."""
 
 
 async def run(settings: Settings) -> None:
@@ -67,15 +71,15 @@ def _status(producer: AIOKafkaProducer) -> Handle:
 
 
 async def _follow(found: Foundation, handles: dict[str, Handle]) -> None:
-    leases = Leases(found.pool, list(handles))
+    leases = found.leases(list(handles))
     async with asyncio.TaskGroup() as following:
         following.create_task(leases.run())
         for name, handle in handles.items():
-            following.create_task(_hold(found, leases, name, handle))
+            following.create_task(_hold(found, leases.held, name, handle))
         log.info("notify.ready")
 
 
-async def _hold(found: Foundation, leases: Leases, name: str, handle: Handle) -> None:
+async def _hold(found: Foundation, held: Held, name: str, handle: Handle) -> None:
     """Follow whenever the lease is held; from the kept progress each time."""
 
     async def work() -> None:
@@ -95,7 +99,7 @@ async def _hold(found: Foundation, leases: Leases, name: str, handle: Handle) ->
 
     while True:
         try:
-            await leases.held(name, work)
+            await held(name, work)
         except Exception:
             log.exception("follower.failed", follower=name)
         await asyncio.sleep(1)
