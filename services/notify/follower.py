@@ -80,6 +80,7 @@ class Follower:
         since = self._clock() - FIRST_LOOK_BACK if kept is None else None
         self._next[partition] = kept or 0
         while True:
+            _heed_cancellation()
             before = self._next[partition]
             await self._persist(partition, lambda: self._deal(partition, since))
             if self._next[partition] == before:
@@ -110,3 +111,10 @@ class Follower:
                 )  # fmt: skip
             await asyncio.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
+
+
+def _heed_cancellation() -> None:
+    """Before Python 3.12, `asyncio.wait_for` in a library can swallow one (cpython#86296)."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError

@@ -70,7 +70,9 @@ class PgFates:
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         heapq.heappush(self._waiters[partition], (offset, next(self._numbers), waiter))
         try:
-            await asyncio.wait_for(waiter, max(within.total_seconds(), 0))
+            # Not wait_for: before Python 3.12 it can swallow a cancellation (cpython#86296).
+            async with asyncio.timeout(max(within.total_seconds(), 0)):
+                await waiter
         except TimeoutError:
             return False
         return True

@@ -1,0 +1,244 @@
+"""E-mails from counted events: the real log, projections, vault and a real SMTP server."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from email.message import EmailMessage
+from hashlib import sha256
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from events import streams
+from events.facts import Draft
+from events.staff import PasswordLinkIssued, StaffRegistered, TwoFactorDisabled
+from events.vault.personal import Details, seal_details
+from events.vault.sealing import seal
+from infra.local import ports
+from services.notify.follower import Follower
+from services.notify.notifier import Notifier
+from services.notify.progress import GroupProgress
+from services.notify.smtp import SmtpMailer
+from services.notify.status import StatusPublisher
+from services.notify.writing import Writing, ticket
+from services.projections import schema
+from services.up.sink import MailSink, read
+from tests.services.projections.conftest import PARTITIONS, World, make_world, running, until
+
+LINK_KEY = b"l" * 32
+
+
+@pytest.fixture(scope="module")
+async def world(kafka: str, database: str) -> AsyncIterator[World]:
+    async with make_world(kafka, database) as made:
+        yield made
+
+
+@dataclass
+class Post:
+    """A mail server that can be away, and what it was given."""
+
+    folder: Path
+    port: int = field(default_factory=ports.free_port)
+    sink: MailSink | None = None
+
+    def open(self) -> None:
+        self.sink = MailSink(self.folder, self.port)
+        self.sink.start()
+
+    def close(self) -> None:
+        if self.sink is not None:
+            self.sink.stop()
+            self.sink = None
+
+    def mails(self) -> list[EmailMessage]:
+        return [read(path.read_bytes()) for path in sorted(self.folder.glob("*.eml"))]
+
+    async def has(self, count: int) -> None:
+        async def enough() -> bool:
+            return len(self.mails()) >= count
+
+        await until(enough, 30)
+
+
+@pytest.fixture
+def post(tmp_path: Path) -> Iterator[Post]:
+    made = Post(tmp_path / "mail")
+    made.open()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def group(unique: Callable[..., str]) -> str:
+    return unique("twofold.notify")
+
+
+@asynccontextmanager
+async def following(world: World, post: Post, group: str) -> AsyncIterator[None]:
+    """Folding, and sending what follows from it."""
+    progress = GroupProgress(world.kafka, group=group, topic=world.events)
+    await progress.start(PARTITIONS)
+    for partition in range(PARTITIONS):
+        if await progress.load(partition) is None:
+            # What other tests wrote is none of this one's business.
+            await progress.save(partition, await world.log.end(partition))
+    notifier = Notifier(
+        follows=world.follows,
+        people=world.queries,
+        mailer=SmtpMailer(f"127.0.0.1:{post.port}", "no-reply@example.org", encrypted=False),
+        writing=Writing("http://login.example", LINK_KEY),
+        encryption=world.ring.encryption,
+    )
+    follower = Follower(
+        group,
+        follows=world.follows,
+        passed=world.fates.passed,
+        progress=progress,
+        handle=notifier.handle,
+        partitions=PARTITIONS,
+    )
+    try:
+        async with world.folding(), running(follower.run()):
+            yield
+    finally:
+        await progress.stop()
+
+
+async def somebody(world: World, organisation_id: str, email: str) -> str:
+    """A person whose details are really sealed, under a data key that is really in the vault."""
+    staff_id, data_key_id, data_key = str(uuid4()), str(uuid4()), b"d" * 32
+    await world.vault.put(
+        seal(
+            data_key,
+            entry_id=data_key_id,
+            kind="personal",
+            owner=staff_id,
+            deadline=datetime.now(UTC),
+            key=world.ring.encryption,
+        )
+    )
+    details = seal_details(Details(email, email, "A Person"), owner=staff_id, data_key=data_key)
+    fact = StaffRegistered(
+        username_digest=sha256(email.encode()).hexdigest(),
+        data_key=data_key_id,
+        details=details,
+        role="staff",
+    )
+    await world.write(Draft(streams.account(organisation_id, staff_id), fact))
+    return staff_id
+
+
+def link_to(organisation_id: str, staff_id: str, minutes: int = 30) -> tuple[Draft, str]:
+    link = str(uuid4())
+    fact = PasswordLinkIssued(
+        link=link,
+        ticket_digest=sha256(ticket(link, LINK_KEY).encode()).hexdigest(),
+        cause="asked_for",
+        expires=datetime.now(UTC).replace(microsecond=0) + timedelta(minutes=minutes),
+    )
+    return Draft(streams.links(organisation_id, staff_id), fact), link
+
+
+async def test_a_link_reaches_its_owner_once(world: World, post: Post, group: str) -> None:
+    async with following(world, post, group):
+        organisation_id = await world.organisation()
+        staff_id = await somebody(world, organisation_id, "one@example.org")
+        draft, link = link_to(organisation_id, staff_id)
+        await world.write(draft)
+        await post.has(1)
+        disabled = Draft(
+            streams.account(organisation_id, staff_id), TwoFactorDisabled(cause="declined")
+        )
+        await world.write(disabled)
+        await post.has(2)
+    first, second = post.mails()
+    assert first["To"] == "one@example.org"
+    body = first.get_body(("plain",))
+    assert body is not None
+    assert f"http://login.example/password/{ticket(link, LINK_KEY)}" in body.get_content()
+    assert second["Subject"] == "Two-factor authentication is off"
+
+
+async def test_an_expired_link_is_not_sent(world: World, post: Post, group: str) -> None:
+    async with following(world, post, group):
+        organisation_id = await world.organisation()
+        staff_id = await somebody(world, organisation_id, "late@example.org")
+        await world.write(link_to(organisation_id, staff_id, minutes=-1)[0])
+        draft, link = link_to(organisation_id, staff_id)
+        await world.write(draft)
+        await post.has(1)
+    body = post.mails()[-1].get_body(("plain",))
+    assert len([one for one in post.mails() if one["To"] == "late@example.org"]) == 1
+    assert body is not None
+    assert ticket(link, LINK_KEY) in body.get_content()
+
+
+@pytest.mark.faults
+async def test_an_outage_of_the_mail_server_delays_and_loses_nothing(
+    world: World, post: Post, group: str
+) -> None:
+    addresses = [f"p{n}@example.org" for n in range(4)]
+    async with following(world, post, group):
+        organisation_id = await world.organisation()
+        people = [await somebody(world, organisation_id, address) for address in addresses]
+        post.close()
+        for staff_id in people:
+            await world.write(link_to(organisation_id, staff_id)[0])
+    # This process ends in the middle of the outage, too, and another one takes over.
+    async with following(world, post, group):
+        post.open()
+        await post.has(4)
+    received = [mail["To"] for mail in post.mails()]
+    assert received == addresses
+    assert len({mail["Message-ID"] for mail in post.mails()}) == 4
+
+
+async def test_a_rebuild_sends_nothing(world: World, post: Post, group: str) -> None:
+    async with following(world, post, group):
+        organisation_id = await world.organisation()
+        staff_id = await somebody(world, organisation_id, "rebuilt@example.org")
+        await world.write(link_to(organisation_id, staff_id)[0])
+        await post.has(1)
+        before = len(post.mails())
+    tables = [table.name for table in schema.all_tables()]
+    await world.pool.execute(f"TRUNCATE {', '.join([*tables, 'partition_state', 'halt'])}")
+    async with following(world, post, group):
+        account = streams.account(organisation_id, staff_id)
+        end = await world.log.end(world.partition(organisation_id) or 0)
+        async with asyncio.timeout(20):
+            while not await world.fates.passed(
+                world.partition(organisation_id) or 0, end - 1, timedelta(seconds=1)
+            ):
+                pass
+
+        async def folded() -> bool:
+            return await world.loads.by_staff(staff_id) is not None
+
+        await until(folded)
+        await world.write(Draft(account, TwoFactorDisabled(cause="declined")))
+        await post.has(before + 1)
+    assert len(post.mails()) == before + 1
+
+
+async def test_the_status_topic_is_told_what_is_projected(world: World, post: Post) -> None:
+    published: list[tuple[bytes, bytes | None]] = []
+
+    async def publish(key: bytes, value: bytes | None) -> None:
+        published.append((key, value))
+
+    async with world.folding():
+        organisation_id = await world.organisation()
+        staff_id, _, _ = await world.enrolled(organisation_id)
+        partition = world.partition(organisation_id) or 0
+        events, _ = await world.follows.counted_after(partition, -1)
+    publisher = StatusPublisher(publish)
+    for counted, person in events:
+        if counted.stream.endswith(staff_id):
+            await publisher.handle(counted, person)
+    assert {key.decode() for key, _ in published} == {staff_id}
+    assert len(published) == 2  # Registered, enrolled; a password is no matter of this topic's.
+    assert b'"two_factor": "on"' in (published[-1][1] or b"")
