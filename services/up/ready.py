@@ -22,7 +22,10 @@ def show(console: Console, places: Places, demonstration: Demonstration, seconds
     for name, what in (
         ("log in", demonstration.auth_url),
         ("staff, commands", demonstration.staff_url),
-        ("HTTP API", f"{demonstration.auth_url}/docs, {demonstration.staff_url}/docs"),
+        (
+            "HTTP API",
+            f"{demonstration.auth_url}/openapi.json, {demonstration.staff_url}/openapi.json",
+        ),
         ("Kafka", demonstration.kafka),
         ("organisation", demonstration.organisation_id),
         ("mails, reset links", f"{places.mail / LINKS}, newest last"),
