@@ -23,8 +23,8 @@ test: venv-dev ## run all tests on a Kafka and a PostgreSQL of their own; ARGS=.
 	@bash infra/install-test-tools.sh
 	@.venv/bin/python -m pytest $(ARGS)
 
-attacks: venv-dev ## run the tests that try what an attacker would
-	@.venv/bin/python -m pytest -m attacks $(ARGS)
+attacks: venv-dev ## try what an attacker would, and print the checklist with a mark a row
+	@.venv/bin/python -m pytest -m attacks --thorough --checklist -q $(ARGS)
 
 browser: venv-dev ## run the tests that drive a real Chromium
 	@bash infra/install-test-tools.sh

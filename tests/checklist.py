@@ -1,0 +1,159 @@
+"""
+The checklist of what must hold against attackers, row by row, with what each test run has shown.
+
+A test names the rows that it shows: `@pytest.mark.row(16, 17)`. `make attacks` runs all such tests
+and ends with the checklist; `--thorough` adds those that take too long for every run of the suite
+(`@pytest.mark.thorough`).
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
+
+import pytest
+
+ROWS: Final = {
+    1: "the first screen says the same for every username",
+    2: "the second always asks for password and code; one generic error",
+    3: "both checks always run, real or dummy, then one decision",
+    4: "an unknown username costs an argon2 like any other",
+    5: "passwords: 15 to 128 characters, NFC, no composition rules",
+    6: "known-bad passwords are refused offline, with the reason",
+    7: "argon2id of 19 MiB or more, peppered; hashed again at a login where it is weaker",
+    8: "length is checked before hashing; hashing is bounded",
+    9: "passwords don't expire unless an organisation wants it",
+    10: "that one has expired is told only after both factors",
+    11: "reset links: 128 bits, stored hashed, once, 30 minutes, the newest, dead after any change",
+    12: "GET on a link changes nothing; its host comes from the configuration",
+    13: "enrolled: a current code before any choice; five wrong ones kill the link",
+    14: "which choices there are is the server's decision",
+    15: "no login after a reset; sessions, half-logins and links die",
+    16: "TOTP: a random seed of 20 bytes, SHA-1, 6 digits, 30 s",
+    17: "the current time-step and the one before, no other",
+    18: "a code is six ASCII digits",
+    19: "a code counts once, whatever for, however many race on whatever servers",
+    20: "nobody learns an outcome before its event counts; a failure can't be raced past",
+    21: "counters are a person's and a factor's, over all sessions, spellings and servers",
+    22: "100 wrong codes in a row suspend the authenticator, and never switch it off",
+    23: "a wrong password never touches the codes' counter; known devices have a lane",
+    24: "right password, wrong code: the owner is told, the answer unchanged",
+    25: "a new seed is pending until confirmed, the live one untouched",
+    26: "setting up, replacing and disabling take password and a fresh code",
+    27: "a seed is shown once, not stored, with a QR code of our own and as text",
+    28: "once mandatory, sessions made without 2FA are refused everywhere",
+    29: "who sets the policy has 2FA; the last administrator stays",
+    30: "disabling by an administrator: own organisation, step-up, reason, notice, sessions end",
+    31: "another organisation answers as what doesn't exist, and the try is logged",
+    32: "after disabling under a mandatory policy one must enrol",
+    33: "half-login, reset, enrolment and step-up tickets have a purpose and a version",
+    34: "__Host- cookies, HttpOnly, Secure, SameSite; a new session at each change of privilege",
+    35: "sessions: idle 30 min, absolute 10 h, on the server",
+    36: "deactivated staff are out at once, everywhere",
+    37: "a stale read can't become a wrong decision",
+    38: "each vault entry is sealed under its own data key and bound to its place",
+    39: "key-encryption keys rotate online; default keys are refused",
+    40: "no password, hash, seed, code or token in events, logs, mails, dead letters",
+    41: "no local variables and no inputs in logs and errors",
+    42: "an unknown username is logged as a keyed digest",
+    43: "Kafka: SASL_SSL, SCRAM-512 or mTLS, an ACL matrix, safe client settings",
+    44: "commands are signed: organisation, target, actor, expiry and topic",
+    45: "a command id counts once; the same id with other bytes is rejected",
+    46: "strict schemas: nothing unknown, twice, NUL, naive or huge",
+    47: "poison goes to the dead letters within 5 s, without secrets, alarmed",
+    48: "the consumer checks an administrator's rights as they are then",
+    49: "folding from the start gives the same state and sends no mail",
+    50: "event topics are never compacted or cut; no service can delete or alter them",
+    51: "hash chain, Merkle tree and signed checkpoints, verified offline",
+    52: "erasure destroys a person's key; the chain still verifies",
+    53: "pages: CSP with nonces, no framing, no-store, HSTS",
+    54: "CSRF tokens on login too; Origin and Sec-Fetch-Site; POST only",
+    55: "pasting is allowed; autocomplete tells what each field is",
+    56: "`next` leads to own pages alone",
+    57: "a client's address comes from trusted proxies alone",
+    58: "Kafka, database, mail or vault down: denied, recovered, no stack trace",
+    59: "hash-locked requirements, pip-audit, an SBOM",
+    60: "no test hooks in production",
+}
+"""What must hold, in short."""
+
+NOT_YET: Final[dict[int, str]] = {}
+"""Rows that are known not to hold, or not wholly, and why: a passing test doesn't change that."""
+
+NOT_HERE: Final[dict[int, str]] = {}
+"""Rows that can't be shown on one machine, and why."""
+
+_results: dict[int, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+_rows_of: dict[str, list[int]] = {}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--thorough", action="store_true", help="with what takes long")
+    parser.addoption("--checklist", action="store_true", help="end with the attacks' checklist")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for line in (
+        "row(*numbers): shows these rows of the checklist (tests/checklist.py)",
+        "thorough: takes too long for every run of the suite; `make attacks` runs it",
+    ):
+        config.addinivalue_line("markers", line)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Whatever shows a row is an attack; what takes long stays out unless asked for."""
+    for item in items:
+        rows = [int(row) for mark in item.iter_markers("row") for row in mark.args]
+        if rows:
+            assert set(rows) <= ROWS.keys(), f"{item.nodeid} names a row that there isn't"
+            _rows_of[item.nodeid] = rows
+            item.add_marker(pytest.mark.attacks)
+    if not config.getoption("--thorough"):
+        long = [item for item in items if item.get_closest_marker("thorough")]
+        items[:] = [item for item in items if not item.get_closest_marker("thorough")]
+        config.hook.pytest_deselected(items=long)
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    if report.when == "call" or report.outcome != "passed":
+        for row in _rows_of.get(report.nodeid, ()):
+            _results[row][report.outcome].append(report.nodeid)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Print it after everything that pytest prints itself."""
+    if config.getoption("--checklist") and not config.getoption("--collect-only"):
+        reporter: Any = config.pluginmanager.getplugin("terminalreporter")
+        print("\n".join(_lines(reporter.verbosity > 0)))  # noqa: T201
+
+
+def _lines(verbose: bool) -> Iterator[str]:
+    yield "\nThe checklist\n"
+    marks = {row: _mark(row) for row in ROWS}
+    for row, (mark, why) in marks.items():
+        yield f"{row:3} {mark:12} {ROWS[row]}" + (f" [{why}]" if why else "")
+        if verbose:
+            for outcome, tests in _results[row].items():
+                yield from (f"        {outcome} {test}" for test in tests)
+    held = [row for row, (mark, _) in marks.items() if mark == "holds"]
+    rest = [f"{row} {mark}" for row, (mark, _) in marks.items() if mark != "holds"]
+    yield f"\n{len(held)} rows hold, {len(rest)} don't{_told(rest)}"
+
+
+def _told(rest: Iterable[str]) -> str:
+    told = ", ".join(rest)
+    return f": {told}" if told else ""
+
+
+def _mark(row: int) -> tuple[str, str]:
+    """The mark of a row, and why where that needs saying."""
+    seen = _results[row]
+    if seen["failed"]:
+        return "doesn't hold", f"{len(seen['failed'])} failed, {seen['failed'][0]}"
+    if row in NOT_HERE:
+        return "not here", NOT_HERE[row]
+    if row in NOT_YET:
+        return "not wholly" if seen["passed"] else "doesn't hold", NOT_YET[row]
+    if seen["passed"]:
+        return "holds", ""
+    return "not shown", "skipped" if seen["skipped"] else "no test ran"
