@@ -45,6 +45,10 @@ def add(site: Site, ground: PagesGround) -> None:
             staff_pages=places.address("/staff") if leads else None,
         )
 
+    @site.get("/logout")
+    async def not_yet(visit: Visit) -> Response:
+        return visit.go("/home")
+
     @site.post("/logout")
     async def logout(visit: Visit) -> Response:
         everywhere = visit.form.text("everywhere") == "yes"

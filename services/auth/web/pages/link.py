@@ -49,6 +49,13 @@ def add(site: Site, ground: PagesGround) -> None:
         visit.keep_state(CHANGE, {"change": opened.change, "expired": False}, lives=LIVES)
         return visit.go("/password/new")
 
+    @site.get("/password/open")
+    @site.get("/password/two-factor")
+    @site.get("/password/finish")
+    async def halfway(visit: Visit) -> Response:
+        """The address bar names these after a form was sent back."""
+        return visit.go("/password")
+
     # Last: the other paths below /password are no tickets.
     @site.get("/password/{ticket}")
     async def come(visit: Visit) -> Response:
