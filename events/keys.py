@@ -25,10 +25,10 @@ class KeyRingError(Exception):
     """The key ring can't be used; the sentence says what to do."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class RotatingKey:
     """
-    Keys for one purpose.
+    Keys for one purpose. In a running service they follow the file (`events.keyfile`).
 
     Attributes:
         current: Id of the one to write with.
@@ -55,13 +55,15 @@ class KeyRing:
         root: Tickets, link and session tokens, username digests and the pepper derive from it.
         signing_id: The staff service's own publisher key id.
         signing: Its Ed25519 private key, 32 raw bytes.
+        development: Made by `twofold up` on a developer's machine: production refuses it.
     """
 
-    encryption: RotatingKey
-    mac: RotatingKey
+    encryption: RotatingKey = field(hash=False)
+    mac: RotatingKey = field(hash=False)
     root: bytes = field(repr=False)
     signing_id: str
     signing: bytes = field(repr=False)
+    development: bool = False
 
     def derive(self, purpose: str) -> bytes:
         """A 32-byte key for *purpose* alone (HKDF-SHA256, RFC 5869)."""
@@ -71,8 +73,28 @@ class KeyRing:
         """The staff service's signing key."""
         return Ed25519PrivateKey.from_private_bytes(self.signing)
 
+    def refuse_unsafe(self) -> None:
+        """
+        What production asks of keys.
 
-def generate(prefix: str = "k1") -> KeyRing:
+        Raises:
+            KeyRingError: They are a developer's, made up by hand, or one stands for several.
+        """
+        if self.development:
+            raise KeyRingError(
+                "The key ring was made by twofold up, for development; make one for production"
+                " with: twofold keys generate"
+            )
+        found = [*self.encryption.keys.values(), *self.mac.keys.values(), self.root, self.signing]
+        # Of 32 random bytes, fewer than 16 differ once in 10^16 keys.
+        if len(set(found)) < len(found) or any(len(set(key)) < 16 for key in found):
+            raise KeyRingError(
+                "The key ring holds a key that isn't random, or the same one twice; make one with:"
+                " twofold keys generate"
+            )
+
+
+def generate(prefix: str = "k1", *, development: bool = False) -> KeyRing:
     """A new key ring, every key from the system's randomness."""
     return KeyRing(
         encryption=RotatingKey(prefix, {prefix: secrets.token_bytes(KEY_BYTES)}),
@@ -80,6 +102,7 @@ def generate(prefix: str = "k1") -> KeyRing:
         root=secrets.token_bytes(KEY_BYTES),
         signing_id="staff-service",
         signing=secrets.token_bytes(KEY_BYTES),
+        development=development,
     )
 
 
@@ -90,16 +113,21 @@ def save(ring: KeyRing, path: Path) -> None:
     Raises:
         KeyRingError: The file exists already.
     """
-    text = json.dumps(
+    write_private(path, dump(ring))
+
+
+def dump(ring: KeyRing) -> str:
+    """What `load` reads."""
+    return json.dumps(
         {
             "encryption": _rotating(ring.encryption),
             "mac": _rotating(ring.mac),
             "root": _b64(ring.root),
             "signing": {"id": ring.signing_id, "key": _b64(ring.signing)},
+            **({"development": True} if ring.development else {}),
         },
         indent=2,
     )
-    write_private(path, text)
 
 
 def write_private(path: Path, text: str) -> None:
@@ -134,6 +162,7 @@ def load(path: Path) -> KeyRing:
             root=_key(stored["root"]),
             signing_id=stored["signing"]["id"],
             signing=_key(stored["signing"]["key"]),
+            development=bool(stored.get("development", False)),
         )
     except FileNotFoundError as error:
         raise KeyRingError(

@@ -11,13 +11,15 @@ import asyncpg
 import structlog
 
 from events import keys, topics
+from events.keyfile import KeyFile
 from events.keys import KeyRing
-from events.log import broker
+from events.log import broker, reach
 from events.log.broker import UnfitTopicError
 from events.log.clients import Connection, UnsafeConnectionError
 from events.log.kafka import KafkaLog
 from events.log.port import LogUnavailableError
-from events.log.proposal import Signer
+from events.log.reach import RefusedError
+from events.log.signing import RotatingSigner
 from events.log.writer import Writer
 from events.vault.kafka import KafkaVault
 from events.vault.topic import VaultTopic
@@ -34,6 +36,9 @@ from services.settings import Settings
 PATIENCE_SECONDS: Final = 60.0
 """How long start-up waits for Kafka and PostgreSQL before it gives up."""
 
+KEYS_EVERY: Final = 1.0
+"""Seconds between two looks at the key ring's file."""
+
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
@@ -49,7 +54,7 @@ class Foundation:
 
     Attributes:
         settings: As checked.
-        ring: The keys.
+        ring: The keys; those that rotate follow their file.
         connection: How Kafka is reached.
         pool: On the projections' schema.
         loads: For decisions.
@@ -102,9 +107,12 @@ async def foundation(settings: Settings, source: str) -> AsyncIterator[Foundatio
     Raises:
         CannotStartError: Something is missing or unsafe; a sentence for whoever operates it.
     """
-    ring = load_ring(settings)
+    file = _key_file(settings)
+    ring = file.ring
     connection = connection_of(settings)
     async with AsyncExitStack() as stack:
+        following = asyncio.create_task(_follow(file))
+        stack.push_async_callback(_ended, following)
         pool = await _wait_for(
             "PostgreSQL", lambda: open_pool(settings.database.get_secret_value())
         )
@@ -128,7 +136,7 @@ async def foundation(settings: Settings, source: str) -> AsyncIterator[Foundatio
             for topic in (topics.EVENTS, topics.STRANGERS, topics.VAULT)
         ]
         topology, follows = Topology(pool), PgFollows(pool)
-        signer = Signer(source, ring.mac.current, ring.mac.key, count)
+        signer = RotatingSigner(source, ring.mac, count)
         yield Foundation(
             settings=settings,
             ring=ring,
@@ -157,9 +165,38 @@ def load_ring(settings: Settings) -> KeyRing:
         CannotStartError: It is missing, readable by others, or no key ring.
     """
     try:
-        return keys.load(settings.keys)
+        ring = keys.load(settings.keys)
+        if settings.mode == "production":
+            ring.refuse_unsafe()
     except keys.KeyRingError as error:
         raise CannotStartError(str(error)) from error
+    return ring
+
+
+def _key_file(settings: Settings) -> KeyFile:
+    load_ring(settings)
+    try:
+        return KeyFile(settings.keys)
+    except keys.KeyRingError as error:
+        raise CannotStartError(str(error)) from error
+
+
+async def _follow(file: KeyFile) -> None:
+    """Look again and again whether the key ring has changed."""
+    while True:
+        await asyncio.sleep(KEYS_EVERY)
+        if file.refresh():
+            ring = file.ring
+            current = {"encryption": ring.encryption.current, "mac": ring.mac.current}
+            if file.complaint is None:
+                log.info("keys.changed", **current)
+            else:
+                log.error("keys.not_followed", reason=file.complaint, **current)
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait([task])
 
 
 def connection_of(settings: Settings) -> Connection:
@@ -197,6 +234,7 @@ def _is_encrypted(database: str) -> bool:
 
 
 async def _check_topics(connection: Connection, ring: KeyRing) -> None:
+    await reach.knock(connection)
     complaints = await broker.check(connection, keys=ring.mac.keys)
     missing = [line for line in complaints if line.startswith("There is no topic")]
     if len(missing) == len(topics.ALL):
@@ -221,7 +259,7 @@ async def _wait_for(what: str, attempt: Callable[[], Awaitable[T]]) -> T:
             if not told:
                 log.warning("start.waiting", for_=what, reason=str(error))
                 told = True
-        except UnfitTopicError as error:
+        except (UnfitTopicError, RefusedError) as error:
             raise CannotStartError(str(error)) from error
         await asyncio.sleep(0.5)
 

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import quote, urlsplit, urlunsplit
 
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -21,10 +22,12 @@ class Settings(BaseSettings):
         kafka_security: How they are reached; production refuses ``PLAINTEXT``.
         kafka_username: For SASL_SSL (SCRAM-SHA-512).
         kafka_password: For SASL_SSL.
+        kafka_password_file: Holds it instead; closed to others.
         kafka_ca: Certificates to trust; the system's otherwise.
         kafka_certificate: The client's own, for SSL.
         kafka_key: Its private key, for SSL.
         database: PostgreSQL's address, with its password.
+        database_password_file: Holds the password instead; closed to others.
         keys: The key ring's file.
         publishers: The file of publishers and API keys; read again when it changes.
         home_organisation: Where support's people are registered; 2FA is always mandatory there.
@@ -46,10 +49,12 @@ class Settings(BaseSettings):
     kafka_security: Literal["PLAINTEXT", "SASL_SSL", "SSL"] = "PLAINTEXT"
     kafka_username: str | None = None
     kafka_password: SecretStr | None = None
+    kafka_password_file: Path | None = None
     kafka_ca: Path | None = None
     kafka_certificate: Path | None = None
     kafka_key: Path | None = None
     database: SecretStr = SecretStr("postgresql://twofold@127.0.0.1:5432/twofold")
+    database_password_file: Path | None = None
     keys: Path = Path(".twofold/keys/keys.json")
     publishers: Path = Path(".twofold/keys/publishers.toml")
     home_organisation: Uuid = "00000000-0000-4000-8000-000000000001"
@@ -66,7 +71,35 @@ class Settings(BaseSettings):
             raise ValueError("TWOFOLD_CLOCK_AHEAD may be set in TWOFOLD_MODE=development alone.")
         return self
 
+    @model_validator(mode="after")
+    def _passwords_from_files(self) -> "Settings":
+        if self.kafka_password_file is not None:
+            self.kafka_password = SecretStr(_secret(self.kafka_password_file))
+        if self.database_password_file is not None:
+            self.database = SecretStr(
+                _with_password(
+                    self.database.get_secret_value(), _secret(self.database_password_file)
+                )
+            )
+        return self
+
     @property
     def commands_audience(self) -> str:
         """What a command to this installation names as its audience."""
         return f"{self.environment}/twofold.commands"
+
+
+def _secret(path: Path) -> str:
+    try:
+        if path.stat().st_mode & 0o077:
+            raise ValueError(f"{path} can be read by others; run chmod 600 on it.")
+        return path.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise ValueError(f"{path} can't be read.") from error
+
+
+def _with_password(url: str, password: str) -> str:
+    parts = urlsplit(url)
+    user, _, host = parts.netloc.rpartition("@")
+    named = f"{user.partition(':')[0]}:{quote(password, safe='')}@{host}"
+    return urlunsplit(parts._replace(netloc=named))

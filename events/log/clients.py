@@ -76,7 +76,7 @@ class Connection:
         return {
             "bootstrap_servers": self.bootstrap,
             "security_protocol": self.security,
-            "ssl_context": self._ssl_context(),
+            "ssl_context": self.ssl_context(),
             "sasl_mechanism": "SCRAM-SHA-512",
             "sasl_plain_username": self.username,
             "sasl_plain_password": self.password,
@@ -104,7 +104,8 @@ class Connection:
         }
         return settings | {name: str(path) for name, path in files.items() if path}
 
-    def _ssl_context(self) -> ssl.SSLContext | None:
+    def ssl_context(self) -> ssl.SSLContext | None:
+        """For TLS: whom to trust, and that the host's name must fit; None in plaintext."""
         if self.security == "PLAINTEXT":
             return None
         context: ssl.SSLContext = create_ssl_context(

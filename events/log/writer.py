@@ -18,6 +18,7 @@ from events import streams
 from events.acceptance import Fate
 from events.log.port import AppendUnknownError, EventLog, Fates, LogError, LogUnavailableError
 from events.log.proposal import Batch, Draft, Proposal, Signer
+from events.log.signing import RotatingSigner
 from events.marks import Tick
 
 ANSWER_WITHIN: Final = timedelta(seconds=15)
@@ -78,7 +79,7 @@ class Writer:
         self,
         log: EventLog,
         fates: Fates,
-        signer: Signer,
+        signer: Signer | RotatingSigner,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         """

@@ -88,6 +88,22 @@ class VaultTopic:
         async with self._turns[partition]:  # One batch in flight (aiokafka#528).
             return partition, await self._sender.send(partition, [entry])
 
+    async def append_all(self, entries: Sequence[tuple[str, bytes]]) -> None:
+        """
+        Append a value for each entry, in a batch a partition.
+
+        Raises:
+            LogUnavailableError: Some were not sent.
+            AppendUnknownError: Some were sent, and no acknowledgement came.
+        """
+        batches: dict[int, list[Entry]] = {}
+        for entry_id, value in entries:
+            batch = batches.setdefault(self.partition_of(entry_id), [])
+            batch.append(Entry(entry_id.encode(), value))
+        for partition, batch in batches.items():
+            async with self._turns[partition]:
+                await self._sender.send(partition, batch)
+
     async def end(self, partition: int) -> int:
         """The offset that comes after the last record."""
         place = TopicPartition(self.topic, partition)

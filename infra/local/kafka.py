@@ -14,6 +14,7 @@ from confluent_kafka.admin import AdminClient
 from infra.local import ports
 from infra.local.errors import ServerFailedError
 from infra.local.kafka_jars import jars, java
+from infra.local.kafka_security import Security
 from infra.local.processes import Process, end_leftover
 
 # The broker's settings, without its listeners and folders; docker-compose.yml repeats them.
@@ -45,15 +46,23 @@ class KafkaServer:
         port: Where clients connect, on 127.0.0.1.
         say: Told of steps that take long.
         durable: False trades the broker's top speed for a faster start, as tests want it.
+        security: TLS, users and access control; None: whoever reaches it may do everything.
     """
 
     def __init__(
-        self, folder: Path, port: int, say: Callable[[str], None], *, durable: bool = True
+        self,
+        folder: Path,
+        port: int,
+        say: Callable[[str], None],
+        *,
+        durable: bool = True,
+        security: Security | None = None,
     ) -> None:
         self.folder = folder
         self.port = port
         self._say = say
         self._durable = durable
+        self._security = security
         self._process: Process | None = None
 
     @property
@@ -159,13 +168,19 @@ class KafkaServer:
             "node.id": "1",
             "controller.quorum.voters": f"1@{controller}",
             "controller.listener.names": "CONTROLLER",
-            "listeners": f"PLAINTEXT://{self.address},CONTROLLER://{controller}",
-            "advertised.listeners": f"PLAINTEXT://{self.address}",
-            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
             "log.dirs": str(self.folder / "data"),
             **SETTINGS,
         }
+        if self._security is None:
+            settings |= {
+                "listeners": f"PLAINTEXT://{self.address},CONTROLLER://{controller}",
+                "advertised.listeners": f"PLAINTEXT://{self.address}",
+                "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+            }
+        else:
+            settings |= self._security.broker(self.address, controller)
         file = self.folder / "server.properties"
+        file.touch(mode=0o600)
         file.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
         return file
 
@@ -174,7 +189,12 @@ class KafkaServer:
             return
         tool = ["-Dorg.slf4j.simpleLogger.defaultLogLevel=error", "kafka.tools.StorageTool"]
         done = subprocess.run(
-            [*virtual_machine, *tool, "format", "-t", cluster, "-c", str(settings), "-g"],
+            [
+                *virtual_machine,
+                *tool,
+                *("format", "-t", cluster, "-c", str(settings), "-g"),
+                *(self._security.first_users() if self._security else ()),
+            ],
             capture_output=True,
             text=True,
             check=False,
@@ -189,7 +209,13 @@ class KafkaServer:
         end = time.monotonic() + 60
         while ports.is_free(self.port):
             process.still_starting(end)
-        admin = AdminClient({"bootstrap.servers": self.address, "log_level": 0})
+        admin = AdminClient(
+            {
+                "bootstrap.servers": self.address,
+                "log_level": 0,
+                **(self._security.client() if self._security else {}),
+            }
+        )
         while True:
             try:
                 answer = admin.list_topics(timeout=1)

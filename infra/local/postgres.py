@@ -70,15 +70,23 @@ class PostgresServer:
         say: Told of steps that take long.
         durable: False leaves writing to the disk to the system (fsync off): a killed server still
             loses nothing, a machine without power does. For tests.
+        certificate: PEM file of its certificate and key: connections without TLS are then refused.
     """
 
     def __init__(
-        self, folder: Path, port: int, say: Callable[[str], None], *, durable: bool = True
+        self,
+        folder: Path,
+        port: int,
+        say: Callable[[str], None],
+        *,
+        durable: bool = True,
+        certificate: Path | None = None,
     ) -> None:
         self.folder = folder
         self.port = port
         self._say = say
         self._durable = durable
+        self._certificate = certificate
         self._process: Process | None = None
 
     @property
@@ -121,9 +129,10 @@ class PostgresServer:
         if version is None:
             self._make(binaries, place, data)
         _drop_stale_lock(data)
+        protected = self._protect(place, data) if self._certificate else []
         self._process = Process(
             "PostgreSQL",
-            [str(binaries / "postgres"), "-D", str(data), *self._settings()],
+            [str(binaries / "postgres"), "-D", str(data), *self._settings(), *protected],
             log=self.folder / "postgres-log",
             env={"LC_ALL": "C", "TZ": "UTC"},
             cwd=place.folder,
@@ -175,6 +184,18 @@ class PostgresServer:
             "timezone": "UTC",
         }
         return [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+
+    def _protect(self, place: Home, data: Path) -> list[str]:
+        """TLS for everybody, with a copy of the certificate that the server's own user can read."""
+        own = place.folder / "server.pem"
+        own.touch(mode=0o600)
+        own.write_bytes((self._certificate or own).read_bytes())
+        rules = data / "pg_hba.conf"
+        rules.write_text("hostssl all all all scram-sha-256\n")
+        if place.user is not None:
+            shutil.chown(own, place.user)
+            shutil.chown(rules, place.user)
+        return ["-c", "ssl=on", "-c", f"ssl_cert_file={own}", "-c", f"ssl_key_file={own}"]
 
     def _make(self, binaries: Path, place: Home, data: Path) -> None:
         # In a folder beside, so that an interrupted initdb is not taken for a whole one.

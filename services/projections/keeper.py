@@ -26,6 +26,7 @@ from services.projections.port import ProjectionUnavailableError
 
 EVERY: Final = timedelta(seconds=1)
 SWEPT_EVERY: Final = timedelta(seconds=30)
+CAUGHT_UP_WITHIN: Final = timedelta(seconds=5)
 AT_ONCE: Final = 200
 
 FORGOTTEN = Counter("twofold_vault_forgotten_total", "Vault entries forgotten", ["why"])
@@ -64,15 +65,18 @@ class Keeper:
     async def run(self) -> None:
         """Look every second, and through everything every half minute, until cancelled."""
         loop = asyncio.get_running_loop()
-        sweep_due = 0.0
+        sweep_due, wrapped_under = 0.0, ""
         while True:
             try:
                 await self.forget_retired()
                 if loop.time() >= sweep_due:
                     await self.sweep()
-                    if await self._is_caught_up():
-                        await self.rewrap_old()
+                    wrapped_under = ""  # Entries that came under an old key meanwhile.
                     sweep_due = loop.time() + SWEPT_EVERY.total_seconds()
+                if wrapped_under != self._key.current:
+                    wrapping = self._key.current
+                    await self.rewrap_old()
+                    wrapped_under = wrapping
             except (ProjectionUnavailableError, LogError) as error:
                 log.warning("keeper.waiting", reason=str(error))
             await asyncio.sleep(EVERY.total_seconds())
@@ -104,36 +108,55 @@ class Keeper:
 
     async def rewrap_old(self) -> int:
         """
-        Wrap entries whose key is not the current one anew.
+        Wrap entries whose key is not the current one anew, all of them.
+
+        What is done is done, wherever it is cut off: the entries themselves tell which are left.
 
         Returns:
             How many.
-        """
-        with translated():
-            found = await self._pool.fetch(_OLD_KEY, self._key.current, AT_ONCE)
-        done = 0
-        for row in found:
-            try:
-                entry = rewrap(SealedEntry.from_bytes(bytes(row["value"])), self._key)
-            except UnsealingError as error:
-                log.warning("keeper.cannot_rewrap", entry=row["id"], reason=str(error))
-                continue
-            await self._vault.append(entry.id, entry.to_bytes())
-            REWRAPPED.inc()
-            done += 1
-        return done
 
-    async def _is_caught_up(self) -> bool:
-        """Whether every tombstone is folded: what is forgotten must not be wrapped anew."""
-        with translated():
-            rows = await self._pool.fetch(_VAULT_POSITIONS, self._vault.topic)
-        folded = {row["partition"]: row["next_offset"] for row in rows}
-        return all(
-            [
-                max(folded.get(partition, -1), 0) >= await self._vault.end(partition)
-                for partition in range(self._vault.partitions)
-            ]
-        )
+        Raises:
+            ProjectionUnavailableError: PostgreSQL is away, or the vault isn't folded.
+            LogError: Kafka is away.
+        """
+        done, after = 0, ""
+        while True:
+            # What is forgotten must not be wrapped anew: nobody else forgets, so that behind our
+            # own last tombstone what is folded is what there is.
+            await self.forget_retired()
+            await self._wait_until_folded()
+            with translated():
+                found = await self._pool.fetch(_OLD_KEY, self._key.current, after, AT_ONCE)
+            if not found:
+                if done:
+                    log.info("vault.rewrapped", entries=done, key=self._key.current)
+                return done
+            entries = [entry for row in found if (entry := self._rewrapped(row)) is not None]
+            await self._vault.append_all([(entry.id, entry.to_bytes()) for entry in entries])
+            REWRAPPED.inc(len(entries))
+            done, after = done + len(entries), found[-1]["id"]
+
+    def _rewrapped(self, row: asyncpg.Record) -> SealedEntry | None:
+        try:
+            return rewrap(SealedEntry.from_bytes(bytes(row["value"])), self._key)
+        except UnsealingError as error:
+            log.warning("keeper.cannot_rewrap", entry=row["id"], reason=str(error))
+            return None
+
+    async def _wait_until_folded(self) -> None:
+        """Wait until the vault is folded as far as it goes now."""
+        ends = [await self._vault.end(partition) for partition in range(self._vault.partitions)]
+        loop = asyncio.get_running_loop()
+        give_up = loop.time() + CAUGHT_UP_WITHIN.total_seconds()
+        while True:
+            with translated():
+                rows = await self._pool.fetch(_VAULT_POSITIONS, self._vault.topic)
+            folded = {row["partition"]: row["next_offset"] for row in rows}
+            if all(max(folded.get(partition, -1), 0) >= end for partition, end in enumerate(ends)):
+                return
+            if loop.time() > give_up:
+                raise ProjectionUnavailableError("The vault isn't folded to its end.")
+            await asyncio.sleep(0.02)
 
     async def _forget(self, entry_ids: list[str], why: str) -> int:
         for entry_id in entry_ids:
@@ -182,4 +205,6 @@ _QUIET = f"""
 
 _VAULT_POSITIONS = "SELECT partition, next_offset FROM partition_state WHERE topic = $1"
 
-_OLD_KEY = "SELECT id, value FROM vault_entry WHERE key_id <> $1 LIMIT $2"
+_OLD_KEY = """
+    SELECT id, value FROM vault_entry WHERE key_id <> $1 AND id > $2 ORDER BY id LIMIT $3
+"""

@@ -37,9 +37,9 @@ class KeyFiles:
         return [path for path in (self.ring, self.publishers, self.operator) if path.exists()]
 
 
-def generate(files: KeyFiles) -> KeyRing:
+def generate(files: KeyFiles, *, development: bool = False) -> KeyRing:
     """
-    Make all keys anew.
+    Make all keys anew; those for *development* are refused in production.
 
     Raises:
         KeyRingError: One of the files exists already; none is touched.
@@ -47,7 +47,8 @@ def generate(files: KeyFiles) -> KeyRing:
     if there := files.there():
         raise keys.KeyRingError(f"{there[0]} exists already; move it away to make new keys.")
     files.ring.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    ring, operator = keys.generate(), PublisherKey(OPERATOR, secrets.token_bytes(keys.KEY_BYTES))
+    ring = keys.generate(development=development)
+    operator = PublisherKey(OPERATOR, secrets.token_bytes(keys.KEY_BYTES))
     operator.save(files.operator)
     public = Ed25519PrivateKey.from_private_bytes(operator.key).public_key()
     write_fresh(files.publishers, ring, public)
@@ -66,5 +67,5 @@ def ensure(files: KeyFiles) -> KeyRing:
     if not files.ring.exists():
         for cut_off in files.there():
             cut_off.unlink()
-        return generate(files)
+        return generate(files, development=True)
     return keys.load(files.ring)
