@@ -1,6 +1,7 @@
 """The calls' shapes: what doesn't fit is refused, tells nothing, and changes nothing."""
 
 import json
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -10,13 +11,20 @@ from events.log.writer import NotDoneError, OutcomeUnknownError
 from services.auth.ports import BusyError
 from services.auth.web.problems import problem
 from services.web.problems import for_error
-from tests.services.auth.stage import GOOD, Stage, Web
+from tests.services.auth.stage import GOOD, Stage, Web, memory_stage
 
 CANARY = "canary-4711"
 POSTS = [
     "login/start", "login/finish", "password-resets", "password-changes/open",
     "password-changes/authenticator", "password-changes/finish", "step-up", "logout",
 ]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+async def shared() -> AsyncIterator[Web]:
+    """Give one service for all that is refused before anything is looked at."""
+    async with memory_stage() as made:
+        yield made.open()
 
 
 @pytest.mark.parametrize("path", POSTS)
@@ -37,18 +45,18 @@ POSTS = [
     ],
     ids=str,
 )
-async def test_what_does_not_fit_is_422_and_not_repeated(web: Web, path: str, body: Any) -> None:
+async def test_what_does_not_fit_is_422_and_not_repeated(shared: Web, path: str, body: Any) -> None:
     sent = body if isinstance(body, bytes) else json.dumps(body).encode()
-    answer = await web.post(f"/api/{path}", sent)
+    answer = await shared.post(f"/api/{path}", sent)
     assert (answer.status, answer.problem) == (422, "invalid")
     assert CANARY not in answer.content.decode()
     assert answer.headers["content-type"] == "application/problem+json"
 
 
 @pytest.mark.parametrize("path", POSTS)
-async def test_a_large_body_is_413(web: Web, path: str) -> None:
+async def test_a_large_body_is_413(shared: Web, path: str) -> None:
     body = b'{"username": "' + b"x" * 10_000_000 + b'"}'
-    assert (await web.post(f"/api/{path}", body)).status == 413
+    assert (await shared.post(f"/api/{path}", body)).status == 413
 
 
 async def test_a_get_changes_nothing_and_is_405(web: Web) -> None:
