@@ -22,6 +22,8 @@ from infra.local.errors import FolderInUseError, StackError
 from infra.local.kafka import KafkaServer
 from infra.local.postgres import PostgresServer, dsn, password
 
+KIND_FILE = "stack-kind"
+
 
 class Server(Protocol):
     """One of the two servers. Its data, address and port stay the same through all of these."""
@@ -91,7 +93,8 @@ def start_stack(
     """
     Start both servers, with their data in *folder*, and wait until they answer.
 
-    TWOFOLD_STACK=docker or =local overrides which kind is taken.
+    TWOFOLD_STACK=docker or =local overrides which kind is taken at the first start; from then on
+    it is the one that holds the data.
 
     Args:
         folder: Made where it is missing. One stack at a time can use it.
@@ -109,7 +112,9 @@ def start_stack(
     kafka: Server
     postgres: Server
     try:
-        kind = compose.decide(os.environ.get("TWOFOLD_STACK"), say)
+        kept = folder / KIND_FILE
+        before = kept.read_text() if kept.exists() else None
+        kind = compose.decide(os.environ.get("TWOFOLD_STACK"), before, say)
         if kind == "docker":
             kafka, postgres = compose.servers(folder, kafka_port, postgres_port, say)
         else:
@@ -120,6 +125,7 @@ def start_stack(
                 folder, postgres_port or ports.free_port(), say, durable=durable
             )
         _start_both(kafka, postgres)
+        kept.write_text(kind)
         return Stack(
             kafka=f"{ports.LOOPBACK}:{kafka.port}",
             database=dsn(postgres.port, password(folder)),
@@ -207,7 +213,11 @@ def main() -> int:
     print(f"export TWOFOLD_TEST_STACK_KAFKA={stack.kafka}")
     print(f"export TWOFOLD_TEST_STACK_DATABASE={stack.database}", flush=True)
     ended.wait()
-    stack.stop()
+    try:
+        stack.stop()
+    except StackError as error:
+        say(str(error))
+        return 1
     return 0
 
 
