@@ -18,10 +18,11 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 from testcontainers.core.config import testcontainers_config
 from testcontainers.core.container import DockerContainer
+from testcontainers.core.docker_client import DockerClient
 
 from infra.local import ports
 from infra.local.compose import engine_answers
-from infra.local.errors import ServerFailedError
+from infra.local.errors import PrerequisiteMissingError, ServerFailedError
 from infra.local.kafka import SETTINGS
 from infra.local.postgres import dsn, ensure_database
 from infra.local.stack import Server, start_stack
@@ -68,7 +69,7 @@ def running_stack(say: Callable[[str], None]) -> Iterator[TestStack]:
         yield TestStack(given[0], given[1], "given")
         return
     wish = os.environ.get("TWOFOLD_STACK")
-    if wish != "local" and (wish == "docker" or _images_are_there()):
+    if wish != "local" and _containers_can_be_had(say, needed=wish == "docker"):
         with _containers() as stack:
             say(f"stack: containers, Kafka at {stack.kafka}")
             yield stack
@@ -115,12 +116,14 @@ class _ContainerServer:
 
     def start(self) -> None:
         """Start it and wait until it answers."""
+        self.resume()
         self._container.start()
         end = time.monotonic() + 60
         while True:
             try:
                 self._answers()
             except (OSError, KafkaException, asyncpg.PostgresError, TimeoutError) as error:
+                # Docker's proxy listens, and hangs up, before the server does.
                 if time.monotonic() > end:
                     raise ServerFailedError(f"The container doesn't answer: {error}") from error
                 time.sleep(0.1)
@@ -129,56 +132,112 @@ class _ContainerServer:
 
     def stop(self) -> None:
         """Stop it in good order."""
-        self._container.stop()
+        self.resume()
+        self._container.stop(timeout=30)
 
     def kill(self) -> None:
         """End it as a crash would."""
-        self._container.kill()
+        if self._status() in {"running", "paused"}:
+            self._container.kill()
+            self._container.wait()
 
     def pause(self) -> None:
         """Freeze it."""
-        self._container.pause()
+        for left in reversed(range(5)):
+            if self._status() != "running":
+                return
+            try:
+                self._container.pause()
+            except docker.errors.APIError:  # "unable to freeze": a busy one, under cgroups v1.
+                if not left:
+                    raise
 
     def resume(self) -> None:
         """Let it go on."""
-        self._container.unpause()
+        if self._status() == "paused":
+            self._container.unpause()
+
+    def _status(self) -> str:
+        self._container.reload()
+        return str(self._container.status)
 
 
-def _images_are_there() -> bool:
+def _containers_can_be_had(say: Callable[[str], None], *, needed: bool) -> bool:
+    """
+    See that an engine and the images are there, fetching what is missing.
+
+    Raises:
+        PrerequisiteMissingError: They aren't, and are *needed*.
+    """
+    problem = _missing(say, needed=needed)
+    if problem is not None and needed:
+        raise PrerequisiteMissingError(f"TWOFOLD_STACK is docker, but {problem}.")
+    return problem is None
+
+
+def _missing(say: Callable[[str], None], *, needed: bool) -> str | None:
     if not engine_answers():
-        return False
-    client = docker.from_env()
+        return "no Docker engine answers"
+    images = [KAFKA_IMAGE, POSTGRES_IMAGE]
+    if not testcontainers_config.ryuk_disabled:
+        # It removes the containers of a test run that was killed.
+        images.append(testcontainers_config.ryuk_image)
     try:
-        # The third removes the containers of a test run that was killed.
-        for image in (KAFKA_IMAGE, POSTGRES_IMAGE, testcontainers_config.ryuk_image):
+        client = DockerClient().client
+        for image in images:
             try:
                 client.images.get(image)
             except docker.errors.ImageNotFound:
-                client.images.pull(image)
-    except docker.errors.APIError:
-        return False
-    finally:
-        client.close()
-    return True
+                say(f"stack: fetching {image} …")
+                if (failure := _pull(client, image)) is None:
+                    continue
+                if image not in {KAFKA_IMAGE, POSTGRES_IMAGE} and needed:
+                    testcontainers_config.ryuk_disabled = True
+                    say(f"stack: without {image}, so a killed run leaves its containers")
+                else:
+                    return f"{image} can't be had: {failure}"
+    except docker.errors.DockerException as error:
+        return f"no Docker engine answers: {error}"
+    return None
+
+
+def _pull(client: docker.DockerClient, image: str) -> str | None:
+    try:
+        client.images.pull(image)
+    except docker.errors.APIError as error:
+        return str(error.explanation or error)
+    return None
+
+
+def _on_loopback(container: DockerContainer, inner: int, outer: int) -> DockerContainer:
+    # Its own with_bind_ports would listen on every address of this machine.
+    published: dict[str, Any] = {f"{inner}/tcp": (ports.LOOPBACK, outer)}
+    container.ports.update(published)
+    return container
 
 
 @contextmanager
 def _containers() -> Iterator[TestStack]:
     kafka_port, postgres_port = ports.free_port(), ports.free_port()
     address = f"{ports.LOOPBACK}:{kafka_port}"
-    kafka = DockerContainer(KAFKA_IMAGE).with_bind_ports(9092, kafka_port)
+    kafka = _on_loopback(DockerContainer(KAFKA_IMAGE), 9092, kafka_port)
     for name, value in {
         "process.roles": "broker,controller",
         "node.id": "1",
         "controller.quorum.voters": "1@localhost:9093",
         "controller.listener.names": "CONTROLLER",
-        "listeners": "PLAINTEXT://:9092,CONTROLLER://localhost:9093",
-        "advertised.listeners": f"PLAINTEXT://{address}",
-        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        # The broker talks to itself too, and within the container it isn't at *address*.
+        "listeners": "PLAINTEXT://:9092,INTERNAL://localhost:19092,CONTROLLER://localhost:9093",
+        "advertised.listeners": f"PLAINTEXT://{address},INTERNAL://localhost:19092",
+        "listener.security.protocol.map": (
+            "PLAINTEXT:PLAINTEXT,INTERNAL:PLAINTEXT,CONTROLLER:PLAINTEXT"
+        ),
+        "inter.broker.listener.name": "INTERNAL",
+        "heap.opts": "-Xms256m -Xmx512m",
         **SETTINGS,
     }.items():
         kafka.with_env("KAFKA_" + name.upper().replace(".", "_"), value)
-    postgres = DockerContainer(POSTGRES_IMAGE).with_bind_ports(5432, postgres_port)
+    postgres = _on_loopback(DockerContainer(POSTGRES_IMAGE), 5432, postgres_port)
     for name, value in {"USER": "twofold", "DB": "twofold", "PASSWORD": "for-tests"}.items():
         postgres.with_env(f"POSTGRES_{name}", value)
     postgres.with_command("postgres -c max_connections=200 -c fsync=off -c full_page_writes=off")
