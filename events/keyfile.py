@@ -118,7 +118,7 @@ def prepare(path: Path, purpose: Purpose) -> str:
     with _changing(path) as ring:
         old: RotatingKey = getattr(ring, purpose)
         if waiting := prepared(old):
-            raise KeyRingError(f"Key {waiting} is prepared already; make it current first.")
+            raise KeyRingError(f"Key {waiting} is prepared already: twofold keys rotate --activate")
         name = f"k{_number(max(old.keys, key=_number)) + 1}"
         known = {**old.keys, name: secrets.token_bytes(keys.KEY_BYTES)}
         _write(path, ring, purpose, RotatingKey(old.current, known))
@@ -139,7 +139,7 @@ def activate(path: Path, purpose: Purpose) -> str:
         old: RotatingKey = getattr(ring, purpose)
         name = prepared(old)
         if name is None:
-            raise KeyRingError("No key is prepared; run twofold keys rotate --prepare first.")
+            raise KeyRingError("No key is prepared; prepare one: twofold keys rotate --prepare")
         _write(path, ring, purpose, RotatingKey(name, old.keys))
         return name
 

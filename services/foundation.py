@@ -199,9 +199,13 @@ async def _ended(task: asyncio.Task[None]) -> None:
     await asyncio.wait([task])
 
 
-def connection_of(settings: Settings) -> Connection:
+def connection_of(settings: Settings, *, database: bool = True) -> Connection:
     """
     How Kafka is reached, as the settings say.
+
+    Args:
+        settings: Checked.
+        database: Whether PostgreSQL is used as well, and has to be reached safely.
 
     Raises:
         CannotStartError: In production, it would be open to others.
@@ -221,7 +225,7 @@ def connection_of(settings: Settings) -> Connection:
             connection.refuse_unsafe()
         except UnsafeConnectionError as error:
             raise CannotStartError(str(error)) from error
-        if not _is_encrypted(settings.database.get_secret_value()):
+        if database and not _is_encrypted(settings.database.get_secret_value()):
             raise CannotStartError(
                 "PostgreSQL would be reached in plaintext; production needs"
                 " sslmode=verify-full in TWOFOLD_DATABASE, or a Unix socket."

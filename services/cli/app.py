@@ -2,7 +2,7 @@
 
 import typer
 
-from services.cli import administration, inspection, running
+from services.cli import administration, inspection, protection, running
 
 app = typer.Typer(
     name="twofold",
@@ -17,7 +17,11 @@ app = typer.Typer(
 for command in running.COMMANDS:
     app.command()(command)
 app.command()(inspection.doctor)
-for name, group in (*administration.GROUPS.items(), *inspection.GROUPS.items()):
+for name, group in (
+    *administration.GROUPS.items(),
+    *inspection.GROUPS.items(),
+    *protection.GROUPS.items(),
+):
     app.add_typer(group, name=name)
 
 

@@ -9,6 +9,7 @@ _EXPECTED: Final = frozenset(
         "events.acceptance.HaltError",
         "events.log.broker.UnfitTopicError",
         "events.log.port.LogError",
+        "events.log.reach.RefusedError",
         "infra.local.errors.StackError",
         "services.audit.replay.ReplayError",
         "services.cli.failures.FailureError",

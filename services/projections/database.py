@@ -5,11 +5,14 @@ from contextlib import contextmanager
 from typing import Final
 
 import asyncpg
+import structlog
 
 from services.projections import schema
 from services.projections.port import ProjectionUnavailableError
 
 COMMAND_TIMEOUT_SECONDS: Final = 5.0
+
+log = structlog.get_logger(__name__)
 
 _AWAY: Final = (
     asyncpg.PostgresError,
@@ -45,7 +48,12 @@ async def open_pool(database: str, *, largest: int = 10) -> asyncpg.Pool:
     with translated():
         connection = await asyncpg.connect(database, timeout=5, server_settings=SETTINGS)
         try:
-            await schema.ensure(connection)
+            if await schema.ensure(connection):
+                log.info("schema.made", schema=schema.name())
+        except asyncpg.InsufficientPrivilegeError as error:
+            raise ProjectionUnavailableError(
+                f"Schema {schema.name()} isn't there yet; twofold project makes it."
+            ) from error
         finally:
             await connection.close(timeout=5)
         pool: asyncpg.Pool = await asyncpg.create_pool(

@@ -11,7 +11,7 @@ from hashlib import sha256
 
 import asyncpg
 
-from services.projections import bookkeeping, tables
+from services.projections import bookkeeping, roles, tables
 from services.projections.tables.table import Table
 
 _LOCK = int.from_bytes(sha256(b"twofold.schema").digest()[:7])
@@ -51,6 +51,8 @@ async def ensure(connection: asyncpg.Connection) -> bool:
     """
     Create the schema where it is missing; processes that start together wait for the first.
 
+    Roles that there are get their rights on it (`services.projections.roles`).
+
     Returns:
         Whether it was created now.
 
@@ -66,4 +68,5 @@ async def ensure(connection: asyncpg.Connection) -> bool:
         await connection.execute(f"SET LOCAL search_path TO {name()}")
         for statement in statements():
             await connection.execute(statement)
+        await roles.grant(connection, name())
         return True
