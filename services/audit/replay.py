@@ -12,11 +12,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from confluent_kafka import KafkaException
+
 from events import topics
 from events.acceptance import Fate, HaltError, Judged, PartitionState, judge
 from events.keys import KeyRing
 from events.log.bulk import bounds, bulk_read
 from events.log.clients import Connection, admin
+from events.log.port import LogUnavailableError
 from events.moments import from_milliseconds, write_moment
 from events.staff import LoggedOut
 from events.streams import organisation_of, subject_id
@@ -104,7 +107,10 @@ class Replay:
             ReplayError: There is no such topic.
         """
         self._kafka, self._keys, self._topic = kafka, ring.mac.keys, topic
-        found = admin(kafka).list_topics(timeout=10).topics.get(topic)
+        try:
+            found = admin(kafka).list_topics(timeout=5).topics.get(topic)
+        except KafkaException as error:
+            raise LogUnavailableError(f"Kafka is away: {error.args[0].name()}.") from error
         if found is None or not found.partitions:
             raise ReplayError(f"There is no topic {topic}; make it with: twofold topics create")
         self.spans = [Span(p, *bounds(kafka, topic, p)) for p in sorted(found.partitions)]

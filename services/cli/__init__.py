@@ -16,7 +16,7 @@ def main() -> None:
     from services.cli.app import app, usage_errors  # noqa: PLC0415 -- Slow to import.
 
     try:
-        status = app(standalone_mode=False)
+        status = app(standalone_mode=False, prog_name="twofold")
     except usage_errors() as error:
         status = 2
         _usage(error)

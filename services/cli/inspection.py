@@ -66,7 +66,8 @@ def replay(
         until=_moment(until),
         all_fates=all_fates,
     )
-    reading = Replay(connection_of(settings), load_ring(settings))
+    ring = load_ring(settings)
+    reading = Replay(connection_of(settings), ring)
     with _Progress(reading.length) as progress:
         if not as_json:
             typer.echo(_HEADER)

@@ -2,8 +2,10 @@
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from services.settings import Settings
+if TYPE_CHECKING:
+    from services.settings import Settings
 
 
 def folder() -> Path:
@@ -11,13 +13,15 @@ def folder() -> Path:
     return Path(os.environ.get("TWOFOLD_FOLDER", ".twofold"))
 
 
-def settings() -> Settings:
+def settings() -> "Settings":
     """
     The settings.
 
     Where the environment names no mode, and `twofold up` ran in this folder, its own hold; single
     variables still override them.
     """
+    from services.settings import Settings  # noqa: PLC0415 -- Slow to import.
+
     if "TWOFOLD_MODE" not in os.environ:
         from services.up.places import recall  # noqa: PLC0415
 

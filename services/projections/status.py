@@ -5,10 +5,12 @@ from datetime import datetime
 from typing import Final, Self
 
 import asyncpg
+from confluent_kafka import KafkaException
 
 from events import topics
 from events.log.bulk import bounds
 from events.log.clients import Connection, admin
+from events.log.port import LogUnavailableError
 from services.projections import schema
 from services.projections.database import SETTINGS, translated
 
@@ -101,7 +103,10 @@ class ProjectionsStatus:
 
 
 def _ends(kafka: Connection | str) -> dict[tuple[str, int], int]:
-    found = admin(kafka).list_topics(timeout=10).topics
+    try:
+        found = admin(kafka).list_topics(timeout=5).topics
+    except KafkaException as error:
+        raise LogUnavailableError(f"Kafka is away: {error.args[0].name()}.") from error
     return {
         (topic, partition): bounds(kafka, topic, partition)[1]
         for topic in FOLDED
