@@ -7,21 +7,27 @@ data, so that neither entries nor their wrapped keys can be swapped.
 
 import json
 import os
+import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Any, Final, Literal, get_args
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from events.keys import RotatingKey
 from events.moments import read_moment, write_moment
+from events.streams import KEY_ID, UUID
 
 Kind = Literal["password", "authenticator", "personal"]
 """A password's hash, an authenticator's seed, a person's data key."""
 
+MAX_BYTES: Final = 8 * 1024
+"""Of an entry as its topic holds it; ours have less than 1 KiB."""
+
 _NONCE_BYTES = 12
+_ID, _KEY_ID = re.compile(UUID), re.compile(KEY_ID)
 
 
 class UnsealingError(Exception):
@@ -71,21 +77,26 @@ class SealedEntry:
         """
         Read what `to_bytes` writes.
 
+        Whoever can write to the vault's topic can write anything there: every member is of its
+        shape, or it is no entry, so that no database has to refuse it.
+
         Raises:
             UnsealingError: It isn't that.
         """
         try:
+            if len(value) > MAX_BYTES:
+                raise UnsealingError("This is too long for an entry of the vault.")
             stored = json.loads(value)
             return cls(
-                id=stored["id"],
-                kind=stored["kind"],
-                owner=stored["owner"],
+                id=_shaped(_ID, stored["id"]),
+                kind=_kind(stored["kind"]),
+                owner=_shaped(_ID, stored["owner"]),
                 deadline=read_moment(stored["deadline"]),
-                key_id=stored["key"],
+                key_id=_shaped(_KEY_ID, stored["key"]),
                 wrapped_key=from_text(stored["wrapped_key"]),
                 sealed=from_text(stored["sealed"]),
             )
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise UnsealingError("This is no entry of the vault.") from error
 
 
@@ -164,6 +175,24 @@ def from_text(text: str) -> bytes:
         ValueError: It isn't that.
     """
     return urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+def is_id(text: str) -> bool:
+    """Whether an entry may be called so."""
+    return _ID.fullmatch(text) is not None
+
+
+def _shaped(shape: re.Pattern[str], member: Any) -> str:
+    if not isinstance(member, str) or not shape.fullmatch(member):
+        raise ValueError("This is not of its member's shape.")
+    return member
+
+
+def _kind(member: Any) -> Kind:
+    for kind in get_args(Kind):
+        if kind == member:
+            return kind  # type: ignore[no-any-return]
+    raise ValueError("There is no such kind of entry.")
 
 
 def _data_key(entry: SealedEntry, about: bytes, key: RotatingKey) -> bytes:

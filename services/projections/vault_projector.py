@@ -17,7 +17,7 @@ import structlog
 
 from events.log.port import LogUnavailableError
 from events.moments import from_milliseconds
-from events.vault.sealing import SealedEntry, UnsealingError
+from events.vault.sealing import SealedEntry, UnsealingError, is_id
 from events.vault.topic import Kept, VaultTopic
 from services.projections import metrics
 from services.projections.database import translated
@@ -28,6 +28,12 @@ from services.projections.writing import FenceError, Stored, load, write
 
 TOMBSTONES_KEPT: Final = timedelta(days=6)
 """Tombstones are kept for 7 days: a reader that was away for longer begins anew."""
+
+LONGEST_TO_COME: Final = timedelta(minutes=5)
+"""
+A deadline further than this past its append time is nobody's of ours: the event that an entry was
+made for has one within 60 s. Without a bound, entries that nobody needs could be kept for ever.
+"""
 
 _NOTED_EVERY: Final = timedelta(seconds=60)
 
@@ -88,9 +94,9 @@ class VaultProjector:
         with translated():
             async with self._pool.acquire() as pooled:
                 connection = cast("asyncpg.Connection", pooled)
-                ids = [record.key.decode("ascii", "replace") for record in records if record.key]
+                ids = {name for record in records if (name := _name(record)) is not None}
                 known = await connection.fetch(
-                    "SELECT id, value FROM vault_entry WHERE id = ANY($1::text[])", ids
+                    "SELECT id, value FROM vault_entry WHERE id = ANY($1::text[])", list(ids)
                 )
                 there = {row["id"]: bytes(row["value"]) for row in known}
                 before = dict(there)
@@ -123,9 +129,9 @@ def fold(there: dict[str, bytes], record: Kept) -> str:
     Returns:
         ``put``, ``rewrapped``, ``forgotten``, or ``refused``: it is no entry, or would change one.
     """
-    if record.key is None:
+    name = _name(record)
+    if name is None:
         return "refused"
-    name = record.key.decode("ascii", "replace")
     if record.value is None:
         there.pop(name, None)
         return "forgotten"
@@ -133,7 +139,8 @@ def fold(there: dict[str, bytes], record: Kept) -> str:
         entry = SealedEntry.from_bytes(record.value)
     except UnsealingError:
         return "refused"
-    if entry.id != name or not _is_writable(entry):
+    appended = from_milliseconds(record.append_time_ms)
+    if entry.id != name or entry.deadline - appended > LONGEST_TO_COME:
         return "refused"
     if name not in there:
         there[name] = record.value
@@ -145,10 +152,10 @@ def fold(there: dict[str, bytes], record: Kept) -> str:
     return "rewrapped"
 
 
-def _is_writable(entry: SealedEntry) -> bool:
-    """Whether PostgreSQL can hold its words: strings, and no NUL in them."""
-    words: tuple[object, ...] = (entry.id, entry.owner, entry.kind, entry.key_id)
-    return all(isinstance(word, str) and "\0" not in word for word in words)
+def _name(record: Kept) -> str | None:
+    """The id that *record* is keyed by; None where it can be no entry's."""
+    name = (record.key or b"").decode("ascii", "replace")
+    return name if is_id(name) else None
 
 
 def _is_rewrapped(old: SealedEntry, new: SealedEntry) -> bool:

@@ -18,6 +18,9 @@ from events.log.clients import REQUEST_TIMEOUT_MS, Connection, producer
 from events.log.port import AppendUnknownError, LogUnavailableError
 from services.staff.ports import DeadLetter
 
+LONGEST_KEY: Final = 1024
+"""Bytes of a dead letter's key; it is left out where it is longer."""
+
 _GIVE_UP_S: Final = 2 * REQUEST_TIMEOUT_MS / 1000
 _CONTENT_TYPE: Final = ("content-type", b"application/cloudevents+json")
 
@@ -87,6 +90,8 @@ class KafkaOutbox:
 
     async def dead_letter(self, letter: DeadLetter) -> None:
         raw = letter.raw
+        # A key may be as long as a record: with more beside it, no topic would take the letter.
+        key = raw.key if len(raw.key or b"") <= LONGEST_KEY else None
         value = json.dumps(
             {
                 "reason": letter.reason,
@@ -98,7 +103,7 @@ class KafkaOutbox:
                 "digest": digest(raw.value or b""),
             }
         ).encode()
-        await self._send(self._dead_letters, raw.key, value, [("reason", letter.reason.encode())])
+        await self._send(self._dead_letters, key, value, [("reason", letter.reason.encode())])
 
     async def _send(
         self, topic: str, key: bytes | None, value: bytes, headers: list[tuple[str, bytes]]

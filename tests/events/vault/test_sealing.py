@@ -1,5 +1,6 @@
 """Sealed entries: none can be read, altered, or put in another's place."""
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 
 from events.keys import RotatingKey
 from events.vault import sealing
-from events.vault.sealing import SealedEntry, UnsealingError
+from events.vault.sealing import MAX_BYTES, SealedEntry, UnsealingError
 from tests.events.records import later, uuid
 
 KEY = RotatingKey("k1", {"k1": b"1" * 32})
@@ -62,6 +63,28 @@ def test_what_is_stored_is_read() -> None:
 def test_what_is_no_entry_is_refused(value: bytes) -> None:
     with pytest.raises(UnsealingError):
         SealedEntry.from_bytes(value)
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"id": "x"}, {"id": "\0" * 36}, {"id": 1}, {"owner": "\ud800"}, {"owner": "a\0"},
+        {"owner": ["a"]}, {"kind": "other"}, {"kind": ["password"]}, {"kind": None},
+        {"key": "\0"}, {"key": {}}, {"deadline": "soon"}, {"deadline": 0}, {"sealed": 1},
+        {"wrapped_key": "é"}, {"sealed": "A" * MAX_BYTES},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_every_member_is_of_its_shape(members: dict[str, Any]) -> None:
+    """What a database couldn't hold, such as NUL, would stop whoever folds the vault."""
+    told = json.loads(seal().to_bytes()) | members
+    with pytest.raises(UnsealingError):
+        SealedEntry.from_bytes(json.dumps(told).encode())
+
+
+def test_an_entry_nested_too_deeply_is_refused() -> None:
+    with pytest.raises(UnsealingError):
+        SealedEntry.from_bytes(b"[" * (MAX_BYTES - 1))
 
 
 class TestSwapping:

@@ -316,6 +316,17 @@ class TestDeadLetters:
         assert (await busy.dead_letter(b"poison"))["reason"] == "bad-headers"
 
 
+    async def test_leave_out_a_key_as_long_as_a_record_and_the_next_is_processed(
+        self, busy: Office
+    ) -> None:
+        """A letter with that key and a reason beside it would be longer than a topic takes."""
+        acme = await busy.organisation()
+        good = busy.write("deactivate_staff", busy.about(await busy.join(acme)))
+        await busy.put(b"{}", key=b"k" * 1_048_400, headers=[])
+        await busy.put(good)
+        assert (await busy.outcome(json.loads(good)["id"]))["outcome"] == "accepted"
+
+
 async def _put_poisoned_batch(office: Office, values: list[bytes]) -> None:
     """One batch: a record with a header's name that is no UTF-8 between good ones."""
     batch = office.producer.create_batch()
