@@ -11,7 +11,7 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 import httpx
 import pytest
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page, async_playwright, expect
 
 from infra.local.ports import free_port
 from infra.local.processes import Process
@@ -22,6 +22,9 @@ from tests.conftest import find_tool
 from tests.stack import TestStack
 
 Visitor = Callable[..., Awaitable[Page]]
+
+PATIENCE_MS = 20_000
+expect.set_options(timeout=PATIENCE_MS)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -106,7 +109,7 @@ async def visitor(chromium: Browser) -> AsyncIterator[Visitor]:
             opened = await chromium.new_context(**context)
             closing.push_async_callback(opened.close)
             page = await opened.new_page()
-            page.set_default_timeout(10_000)
+            page.set_default_timeout(PATIENCE_MS)
             return page
 
         yield visit

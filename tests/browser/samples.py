@@ -202,6 +202,7 @@ POLICY = BAR | {
     "seat": SUPPORT,
 }
 OUTCOME = BAR | {"command": "disable_two_factor", "detail": None, "reason": None, "back": "/"}
+OUTCOME |= {"about": "Ben Okafor"}
 OUTCOME |= {"again": "/"}
 
 PAGES |= {

@@ -6,7 +6,7 @@ import httpx
 from playwright.async_api import Page, expect
 
 from tests.browser.people import Agency, Somebody, Staffing, System, oathtool
-from tests.browser.playing import EITHER, choose, choose_password, is_titled, log_in, scan
+from tests.browser.playing import EITHER, choose, choose_password, is_titled, log_in, scan, turn_on
 from tests.browser.system import LATER
 
 CHOICES = ["No Thanks", "Keep My Existing Codes", "Setup New Authenticator Codes"]
@@ -59,8 +59,7 @@ class TestInvited:
         address = await app.get_attribute("href") or ""
         assert address.startswith("otpauth://totp/")
         assert f"secret={ada.secret}" in address
-        await page.get_by_label("Type the code that the app shows").fill(ada.first_code())
-        await page.get_by_role("button", name="Turn on two-factor authentication").click()
+        await turn_on(page, ada)
         await is_titled(page, "Your new password is set")
         await expect(page.get_by_text("Two-factor authentication is on.")).to_be_visible()
         await page.get_by_role("link", name="Log in").click()

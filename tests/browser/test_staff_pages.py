@@ -103,7 +103,7 @@ class TestActions:
         await expect(page.get_by_text("turning it on again takes a new password")).to_be_visible()
         await confirm(page, "Disable Two Factor Authentication")
         await is_titled(page, "Two-factor authentication is disabled")
-        await page.get_by_role("link", name="Continue").click()
+        await page.get_by_role("link", name="Back to").click()
         await expect(page.locator("#history ~ ol")).to_contain_text(
             "Two-factor authentication was disabled by Ada Clarke. Reason: " + REASON
         )
@@ -128,7 +128,7 @@ class TestActions:
         await act(page, "Require Password Reset")
         await confirm(page, "Require Password Reset")
         await is_titled(page, "A password reset is required")
-        await page.get_by_role("link", name="Continue").click()
+        await page.get_by_role("link", name="Back to").click()
         await expect(page.get_by_text("Must set a new password")).to_be_visible()
         await page.context.clear_cookies()
         await log_in(page, system.auth, ben)
@@ -243,7 +243,7 @@ class TestOrganisation:
         await page.get_by_role("button", name="Find").click()
         await page.get_by_role("link", name=agency.name).click()
         await is_titled(page, "People")
-        await page.get_by_role("link", name="Organisation", exact=True).click()
+        await page.get_by_role("link", name="Settings").click()
         await page.get_by_role("link", name="Change").first.click()
         await page.get_by_role("radio", name="Mandatory").check()
         await page.get_by_role("radio", name="From a day on").check()
@@ -257,7 +257,7 @@ class TestOrganisation:
         await page.get_by_label("Reason").fill("Agreed with the agency.")
         await page.get_by_role("button", name="Make it mandatory from that day").click()
         await is_titled(page, "The setting is changed")
-        await page.get_by_role("link", name="Continue").click()
+        await page.get_by_role("link", name="Back to").click()
         await expect(page.get_by_text("from then on mandatory")).to_be_visible()
 
     async def test_password_expiry(
@@ -276,7 +276,7 @@ class TestOrganisation:
         await page.get_by_label("Reason").fill("Their insurer asks for it.")
         await page.get_by_role("button", name="Change password expiry").click()
         await is_titled(page, "The password expiry is changed")
-        await page.get_by_role("link", name="Continue").click()
+        await page.get_by_role("link", name="Back to").click()
         await expect(page.get_by_text("A password is good for 90 days")).to_be_visible()
 
 

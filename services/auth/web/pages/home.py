@@ -4,6 +4,7 @@ import contextlib
 
 from fastapi.responses import Response
 
+from events.session import ABSOLUTE
 from services.auth.domain.errors import InvalidCredentialsError
 from services.auth.web.pages.ground import PagesGround, caller, log_in_first
 from services.web.pages import words
@@ -38,7 +39,7 @@ def add(site: Site, ground: PagesGround) -> None:
             username=who.details.username,
             organisation=loaded.organisation.name,
             since=session.started,
-            ends=who.expires_at,
+            ends=session.started + ABSOLUTE,
             two_factor=session.two_factor,
             mandatory_from=None if session.two_factor else who.two_factor_mandatory_from,
             activity=activity,

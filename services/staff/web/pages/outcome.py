@@ -1,10 +1,12 @@
 """What became of a command: nothing is shown as done before it is."""
 
 import asyncio
+import re
 from typing import Final
 
 from fastapi.responses import Response
 
+from events.streams import UUID
 from services.staff.web.answers import OutcomeAnswer
 from services.staff.web.pages.desk import Desk, Seat, path_id
 from services.web.pages.site import Site
@@ -12,6 +14,9 @@ from services.web.pages.visit import Visit
 
 _PATIENCE_S: Final = 1.5
 _STEP_S: Final = 0.05
+_ABOUT: Final = re.compile(
+    rf"/staff/organisations/(?P<organisation>{UUID})(?:/people/(?P<staff>{UUID}))?"
+)
 
 
 def add(site: Site, desk: Desk) -> None:
@@ -23,6 +28,7 @@ def add(site: Site, desk: Desk) -> None:
         command_id = path_id(visit, "command")
         answer = await _wait(desk, command_id, seat)
         row = await desk.queries.command(command_id) if answer.outcome != "pending" else None
+        back = desk.ground.places.own(visit.query("back")) or "/staff"
         return desk.show(
             visit,
             seat,
@@ -31,11 +37,23 @@ def add(site: Site, desk: Desk) -> None:
             command=row.name if row else "",
             detail=answer.detail,
             reason=answer.reason,
-            back=desk.ground.places.own(visit.query("back")) or "/staff",
+            back=back,
+            about=await _about(desk, seat, back),
             again=str(visit.request.url.path)
             + (f"?{visit.request.url.query}" if visit.request.url.query else ""),
-            status=200,
         )
+
+
+async def _about(desk: Desk, seat: Seat, back: str) -> str | None:
+    """Whom, or which organisation, the page that one came from is about."""
+    found = _ABOUT.fullmatch(back)
+    if found is None or not seat.caller.sees(found["organisation"]):
+        return None
+    if found["staff"] is None:
+        organisation, _ = await desk.queries.organisation(found["organisation"])
+        return organisation.name if organisation else None
+    person, _ = await desk.queries.person(found["organisation"], found["staff"])
+    return await desk.name(person) if person else None
 
 
 async def _wait(desk: Desk, command_id: str, seat: Seat) -> OutcomeAnswer:
