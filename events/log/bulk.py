@@ -19,7 +19,7 @@ BATCH: Final = 5_000
 SILENCE: Final = timedelta(seconds=15)
 """How long the broker may say nothing before it counts as away."""
 
-_ASKING_SECONDS: Final = 3
+_ASKING_SECONDS: Final = 10
 _PASSING: Final = frozenset(
     {
         KafkaError.NOT_LEADER_FOR_PARTITION,
