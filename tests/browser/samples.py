@@ -84,11 +84,16 @@ PAGES: dict[str, tuple[str, str, dict[str, Any]]] = {
     "link-code": (AUTH, "link_code.html", {}),
     "link-lost": (AUTH, "link_lost.html", {}),
     "link-dead": (AUTH, "link_dead.html", {"flow": "link"}),
-    "new-password": (AUTH, "new_password.html", {"expired": False, "shortest": 15}),
+    "new-password": (
+        AUTH,
+        "new_password.html",
+        {"username": "ada.clarke", "expired": False, "shortest": 15},
+    ),
     "new-password-refused": (
         AUTH,
         "new_password.html",
         {
+            "username": "ada.clarke",
             "expired": True,
             "shortest": 15,
             "error": "Use 15 characters or more; a few words do well.",

@@ -86,7 +86,7 @@ class FinishChanges:
         opened = ground.tickets.open_change("change", change, ground.now())
         loaded = await load_open(ground, opened)
         await self._check_password(loaded, normalised(password))
-        return offer(ground, loaded)
+        return offer(ground, loaded, (await self._changes.details(loaded)).username)
 
     async def finish(self, given: FinishChange, caller: Caller) -> PasswordWasSet:
         """
@@ -131,7 +131,8 @@ class FinishChanges:
         if given.choice == "setup_new":
             candidate = ground.tickets.open_candidate(given.authenticator or "", now)
             shown = (candidate.change, candidate.candidate)
-            if candidate.staff_id != opened.staff_id or loaded.person.proposed != shown:
+            here = (opened.staff_id, opened.change.change)
+            if (candidate.staff_id, candidate.change) != here or loaded.person.proposed != shown:
                 raise TicketDeadError
         password = normalised(given.password)
         await self._check_password(loaded, password)

@@ -36,8 +36,10 @@ class Offer:
 
     Attributes:
         mandatory_from: When 2FA becomes mandatory, where that lies ahead.
+        username: Whose password is being changed.
     """
 
+    username: str
     options: tuple[Choice, ...]
     mandatory_from: datetime | None
 
@@ -97,7 +99,7 @@ class PasswordChanges:
         """
         ground = self._ground
         loaded = await load_open(ground, ground.tickets.open_change("change", change, ground.now()))
-        return offer(ground, loaded)
+        return offer(ground, loaded, (await self.details(loaded)).username)
 
     async def show_authenticator(self, change: str, caller: Caller) -> Shown:
         """
@@ -201,10 +203,11 @@ class PasswordChanges:
         return Opened(ticket, options)
 
 
-def offer(ground: Ground, loaded: LoadedPerson) -> Offer:
+def offer(ground: Ground, loaded: LoadedPerson, username: str) -> Offer:
     """What is offered to the person now."""
     policy, now = ground.policy(loaded), ground.now()
-    return Offer(password_change.options(loaded.person, policy, now), policy.mandatory_from(now))
+    options = password_change.options(loaded.person, policy, now)
+    return Offer(username, options, policy.mandatory_from(now))
 
 
 async def load_open(ground: Ground, opened: OpenedChange) -> LoadedPerson:

@@ -51,11 +51,7 @@ class _Pages:
         kept = state(visit, CHANGE)
         if "change" not in kept:
             return lost(visit)
-        try:
-            await self._service.changes.look(kept["change"])
-        except TicketDeadError:
-            return dead(visit, expired=kept["expired"])
-        return _ask_password(visit, kept)
+        return await self._ask_password(visit, kept)
 
     async def password_given(self, visit: Visit) -> Response:
         kept, given = state(visit, CHANGE), visit.form.text("password")
@@ -66,7 +62,7 @@ class _Pages:
         except TicketDeadError:
             return dead(visit, expired=kept["expired"])
         except PasswordRefusedError as error:
-            return _ask_password(visit, kept, error.reason)
+            return await self._ask_password(visit, kept, error.reason)
         return _ask_choice(visit, offer, _hold(visit, kept, given))
 
     async def choice_given(self, visit: Visit) -> Response:
@@ -113,12 +109,28 @@ class _Pages:
         except ChoiceUnavailableError:
             return await self._choose_again(visit, kept, _GONE)
         except PasswordRefusedError as error:
-            return _ask_password(visit, kept, error.reason)
+            return await self._ask_password(visit, kept, error.reason)
         except WrongCodeError:
             return _ask_code(visit, form.text("authenticator"), None)
         visit.keep_state(CHANGE, {"done": done.two_factor}, lives=LIVES)
         visit.forget(SESSION)  # It ended with the old password.
         return visit.go("/password/done")
+
+    async def _ask_password(
+        self, visit: Visit, kept: dict[str, Any], error: str | None = None
+    ) -> Response:
+        try:
+            offer = await self._service.changes.look(kept["change"])
+        except TicketDeadError:
+            return dead(visit, expired=kept["expired"])
+        return visit.page(
+            "new_password.html",
+            422 if error else 200,
+            username=offer.username,
+            expired=kept["expired"],
+            shortest=SHORTEST,
+            error=error,
+        )
 
     async def _choose_again(self, visit: Visit, kept: dict[str, Any], error: str) -> Response:
         try:
@@ -126,16 +138,6 @@ class _Pages:
         except TicketDeadError:
             return dead(visit, expired=kept["expired"])
         return _ask_choice(visit, offer, visit.form.text("held"), error)
-
-
-def _ask_password(visit: Visit, kept: dict[str, Any], error: str | None = None) -> Response:
-    return visit.page(
-        "new_password.html",
-        422 if error else 200,
-        expired=kept["expired"],
-        shortest=SHORTEST,
-        error=error,
-    )
 
 
 def _ask_choice(visit: Visit, offer: Offer, held: str, error: str | None = None) -> Response:
