@@ -15,7 +15,7 @@ from services.up.places import Places
 
 _LONGEST_PAUSE: Final = 30.0  # Seconds between two starts of a child that keeps dying.
 _STEADY: Final = 60.0  # Seconds after which a child that ran counts as well.
-_READY_WITHIN: Final = 90.0
+_READY_WITHIN: Final = 180.0
 
 Say = Callable[[str], None]
 

@@ -8,7 +8,7 @@ off.
 import re
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
@@ -22,7 +22,9 @@ from services.up.demonstration import Demonstration, Someone
 from services.up.errors import SeedingError
 from services.up.sink import links, read
 
-_MAIL_WITHIN: Final = 20.0  # Seconds until a link must have come.
+_MAIL_WITHIN: Final = 60.0  # Seconds until a link must have come.
+_PATIENCE: Final = timedelta(seconds=90)
+_TRIES: Final = 6  # Of a request that a part which is away made fail.
 _STEP: Final = 30  # Seconds of a time-step (RFC 6238).
 
 Say = Callable[[str], None]
@@ -97,9 +99,8 @@ class Seeder:
         self._keep()
 
     def _send(self, command: Command, about: str) -> None:
-        # Derived from what it is about: after a cut, the same command asks for the same outcome,
-        # though its bytes differ; "registered already" is then as good as done.
-        outcome = self._sender.send(command, command_id=f"seed-{uuid4()}")
+        # After a cut it is sent again, as another command: "registered already" is as good as done.
+        outcome = self._sender.send(command, command_id=f"seed-{uuid4()}", patience=_PATIENCE)
         if outcome.outcome == "rejected" and not _is_there(outcome.reason):
             raise SeedingError(
                 f"{command.name} for {about} was rejected: {outcome.reason}"
@@ -140,9 +141,7 @@ class Seeder:
                 self._post("/api/password-resets", {"username": someone.username}, 202)
             ticket = self._ticket(someone, since if asked else None)
             if ticket is not None:
-                answer = self._auth.post(
-                    "/api/password-changes/open", json={"ticket": ticket}, headers=_once()
-                )
+                answer = self._answer("/api/password-changes/open", {"ticket": ticket})
                 if answer.status_code == 200:
                     return dict(answer.json())
         raise SeedingError(
@@ -171,22 +170,28 @@ class Seeder:
         body = {"login": login, "password": someone.password}
         if someone.secret:
             body["code"] = _fresh_code(someone.secret)
-        answer = self._auth.post("/api/login/finish", json=body, headers=_once())
+        answer = self._answer("/api/login/finish", body)
         return answer.status_code == 200 and answer.json().get("outcome") == "logged_in"
 
     def _post(self, path: str, body: dict[str, Any], expected: int = 200) -> dict[str, Any]:
-        answer = self._auth.post(path, json=body, headers=_once())
+        answer = self._answer(path, body)
         if answer.status_code != expected:
             problem = re.sub(r"[^a-z0-9-]", "", answer.text.partition('"type":')[2][:120])
             raise SeedingError(f"{path} answered {answer.status_code} {problem} while seeding.")
         return dict(answer.json()) if answer.content else {}
 
+    def _answer(self, path: str, body: dict[str, Any]) -> httpx.Response:
+        """The answer; a 503 is asked for again, as the same request."""
+        headers = {"Idempotency-Key": str(uuid4())}
+        for tries_left in reversed(range(_TRIES)):
+            answer = self._auth.post(path, json=body, headers=headers)
+            if answer.status_code != 503 or not tries_left:
+                return answer
+            time.sleep(1)
+        raise AssertionError
+
     def _keep(self) -> None:
         self._demonstration.save(self._path)
-
-
-def _once() -> dict[str, str]:
-    return {"Idempotency-Key": str(uuid4())}
 
 
 def _is_there(reason: str | None) -> bool:
