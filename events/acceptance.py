@@ -235,6 +235,9 @@ def _halt_unless_next(state: PartitionState, record: Record) -> None:
 
 def _check_place(state: PartitionState, read: Envelope) -> None:
     for stream in (read.subject, *read.basis):
+        # A record that was copied into the other topic, MAC and all, would be folded there too.
+        if not streams.is_of(stream, forgetful=state.forgetful):
+            raise MalformedError(f"{stream[:120]!r} is no stream of this topic")
         if streams.partition_of(stream, state.partitions) != state.partition:
             raise MalformedError(f"{stream[:120]!r} is no stream of this partition")
 

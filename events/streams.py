@@ -78,6 +78,12 @@ def kind(stream: str) -> str:
     return first if first in {"username", "stranger", "log"} else rest.partition("/")[0]
 
 
+def is_of(stream: str, *, forgetful: bool) -> bool:
+    """Whether a stream lives in the strangers' topic, which forgets, or in the history."""
+    which = kind(stream)
+    return which == "log" or (which == "stranger") is forgetful
+
+
 def organisation_of(stream: str) -> str | None:
     """The organisation that a stream belongs to, or None for a username's or the log's own."""
     match = _OF_ORGANISATION.fullmatch(stream)

@@ -36,6 +36,7 @@ from tests.events.records import (
 
 ORGANISATION = uuid()
 STREAM = streams.organisation(ORGANISATION)
+STRANGER = streams.stranger("5" * 64)
 PERSON = uuid()
 ACCOUNT = streams.account(ORGANISATION, PERSON)
 CODES = streams.codes(ORGANISATION, PERSON)
@@ -303,11 +304,11 @@ class TestForgetfulTopics:
 
     def test_it_begins_anywhere(self) -> None:
         state = PartitionState(0, partitions=1, next_offset=None, forgetful=True)
-        assert judge(state, Record(400, NOW, sealed(STREAM)), KEYS).fate is Fate.COUNTED
+        assert judge(state, Record(400, NOW, sealed(STRANGER)), KEYS).fate is Fate.COUNTED
 
     def test_a_streams_first_remaining_record_is_believed(self) -> None:
-        state = PartitionState(0, partitions=1, forgetful=True, heads={STREAM: None})
-        value = sealed(STREAM, previous="a" * 64)
+        state = PartitionState(0, partitions=1, forgetful=True, heads={STRANGER: None})
+        value = sealed(STRANGER, previous="a" * 64)
         assert judge(state, Record(0, NOW, value), KEYS).fate is Fate.COUNTED
         assert judge(state, Record(1, NOW, value), KEYS).fate is Fate.SUPERSEDED
 
@@ -316,6 +317,23 @@ class TestForgetfulTopics:
         judge(state, Record(9, NOW, b"x"), KEYS)
         with pytest.raises(HoleError):
             judge(state, Record(9, NOW, b"x"), KEYS)
+
+    @pytest.mark.parametrize("stream", [STREAM, ACCOUNT, streams.username("a" * 64)])
+    def test_a_record_of_the_history_is_nothing_here(self, stream: str) -> None:
+        """Its MAC is good, and here its stream's first record would be believed."""
+        state = PartitionState(0, partitions=1, forgetful=True)
+        for value in (sealed(stream), sealed(STRANGER, basis={stream: None})):
+            offset = state.next_offset or 0
+            assert judge(state, Record(offset, NOW, value), KEYS).fate is Fate.MALFORMED
+
+    def test_a_record_of_a_stranger_is_nothing_in_the_history(self) -> None:
+        assert Partition().put(sealed(STRANGER)).fate is Fate.MALFORMED
+        assert Partition().put(sealed(STREAM, basis={STRANGER: None})).fate is Fate.MALFORMED
+
+    def test_time_moves_in_either(self) -> None:
+        state = PartitionState(0, partitions=1, forgetful=True)
+        tick = sealed(streams.log(0), marks.Tick())
+        assert judge(state, Record(0, NOW, tick), KEYS).fate is Fate.TICK
 
 
 class TestRunningDigest:
