@@ -30,9 +30,8 @@ def write_moment(moment: datetime) -> str:
     """
     if moment.tzinfo is None:
         raise ValueError("A moment must carry its time zone.")
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + (
-        f"{moment.microsecond // 1000:03d}Z"
-    )
+    # Not by strftime, whose %Y has fewer than four digits before the year 1000.
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
 def read_moment(text: object) -> datetime:

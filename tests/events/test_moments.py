@@ -18,6 +18,8 @@ def test_a_moment_is_spelt_in_utc_with_whole_milliseconds() -> None:
 def test_what_is_written_is_read() -> None:
     assert read_moment(write_moment(MOMENT)) == MOMENT
     assert read_moment(MOMENT) is MOMENT
+    for year in (1, 999, 9999):
+        assert read_moment(write_moment(MOMENT.replace(year=year))) == MOMENT.replace(year=year)
 
 
 def test_milliseconds_round_down_and_come_back() -> None:
