@@ -7,7 +7,7 @@ and ends with the checklist; `--thorough` adds those that take too long for ever
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any, Final
 
 import pytest
@@ -136,13 +136,12 @@ def _lines(verbose: bool) -> Iterator[str]:
             for outcome, tests in _results[row].items():
                 yield from (f"        {outcome} {test}" for test in tests)
     held = [row for row, (mark, _) in marks.items() if mark == "holds"]
-    rest = [f"{row} {mark}" for row, (mark, _) in marks.items() if mark != "holds"]
-    yield f"\n{len(held)} rows hold, {len(rest)} don't{_told(rest)}"
-
-
-def _told(rest: Iterable[str]) -> str:
-    told = ", ".join(rest)
-    return f": {told}" if told else ""
+    rest: dict[str, list[str]] = defaultdict(list)
+    for row, (mark, _) in marks.items():
+        if mark != "holds":
+            rest[mark].append(str(row))
+    told = "; ".join(f"{mark}: {', '.join(rows)}" for mark, rows in rest.items())
+    yield f"\n{len(held)} rows hold, {len(ROWS) - len(held)} don't{told and f' ({told})'}"
 
 
 def _mark(row: int) -> tuple[str, str]:

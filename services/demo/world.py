@@ -146,8 +146,7 @@ class Log:
         """Take what has come."""
         for message in self._consumer.consume(500, timeout_s):
             if message.error() is None:
-                value = message.value()
-                record = json.loads(value) if value else {}
+                record = _read(message.value())
                 record["_key"] = (message.key() or b"").decode()
                 record["_place"] = (message.partition(), message.offset())
                 self.records.append(record)
@@ -160,8 +159,8 @@ class Log:
     def new(self, subject: str, kind: str) -> Iterator[dict[str, Any]]:
         """Records since the mark about *subject* whose type is *kind*'s."""
         for record in self.records[self.marked :]:
-            if record.get("subject", "").endswith(subject) and f".{kind}.v" in record.get(
-                "type", ""
+            if str(record.get("subject")).endswith(subject) and f".{kind}.v" in str(
+                record.get("type")
             ):
                 yield record
 
@@ -192,6 +191,15 @@ class Log:
         self.poll(0.5)
         for record in self.new(subject, kind):
             raise NotShownError(f"there must be no {kind} on …{subject}: {record['data']}")
+
+
+def _read(value: bytes | None) -> dict[str, Any]:
+    """A record's members; none where it is no record of ours."""
+    try:
+        record = json.loads(value or b"")
+    except ValueError:
+        return {}
+    return dict(record) if isinstance(record, dict) else {}
 
 
 class Authenticator:
@@ -283,9 +291,16 @@ class Publisher:
     """Another service: publishes signed commands, and learns what became of each."""
 
     def __init__(
-        self, bootstrap: str, audience: str, key_id: str, key: bytes, outcomes: Log
+        self,
+        bootstrap: str,
+        audience: str,
+        key_id: str,
+        key: bytes,
+        outcomes: Log,
+        topic: str = "twofold.commands",
     ) -> None:
         self._producer = Producer({"bootstrap.servers": bootstrap, "acks": "all"})
+        self._topic = topic
         self._audience, self._key_id, self._outcomes = audience, key_id, outcomes
         self._key = Ed25519PrivateKey.from_private_bytes(key)
 
@@ -327,7 +342,7 @@ class Publisher:
         signed = b64encode(self._key.sign(value)) if signature is None else signature
         self._outcomes.mark()
         self._producer.produce(
-            "twofold.commands", value, key.encode(),
+            self._topic, value, key.encode(),
             headers=[("keyid", self._key_id.encode()), ("signature", signed)],
         )  # fmt: skip
         self._producer.flush(10)

@@ -1,0 +1,103 @@
+"""One running system for all attacks; what searches for what they left behind comes last."""
+
+import os
+from base64 import b64encode
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from services.demo.world import Publisher
+from tests.attacks.earnest import Earnest, earnest_system
+from tests.attacks.system import Attacked, running_system
+from tests.stack import TestStack
+
+LAST = "test_searches_for_secrets"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "tests/attacks" in item.nodeid:
+            item.add_marker(pytest.mark.attacks)
+    items.sort(key=lambda item: LAST in item.nodeid)
+
+
+@pytest.fixture(scope="package")
+def world(stack: TestStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Attacked]:
+    """Give the whole system, from outside."""
+    with running_system(stack, tmp_path_factory.mktemp("attacked")) as running:
+        yield running
+
+
+@pytest.fixture
+def organisation(world: Attacked) -> str:
+    """Give the id of an organisation that no other test has."""
+    return world.organisation("Attacked Estates")
+
+
+@pytest.fixture(scope="package")
+def earnest() -> Iterator[Earnest]:
+    """Give an installation in production mode, with Kafka and PostgreSQL as run in earnest."""
+    with earnest_system() as running:
+        yield running
+
+
+@dataclass(slots=True)
+class Publishers:
+    """The publishers' file, as an operator edits it while everything runs."""
+
+    world: Attacked
+    path: Path
+    before: str
+    keys: dict[str, bytes] = field(default_factory=dict)
+
+    def add(
+        self,
+        key_id: str,
+        commands: list[str],
+        organisations: list[str],
+        actors: tuple[str, ...] = ("service",),
+    ) -> Publisher:
+        """Register a key for these; its holder."""
+        key = self.keys[key_id] = os.urandom(32)
+        self.register(key_id, key, commands, organisations, actors)
+        return self.world.publisher(key_id, key)
+
+    def register(
+        self,
+        key_id: str,
+        key: bytes,
+        commands: list[str],
+        organisations: list[str],
+        actors: tuple[str, ...] = ("service",),
+    ) -> None:
+        """Register that key."""
+        public = Ed25519PrivateKey.from_private_bytes(key).public_key().public_bytes_raw()
+        section = (
+            f'[publishers.{key_id}]\npublic_key = "{b64encode(public).decode()}"\n'
+            f'service = "{key_id}"\ncommands = {commands}\norganisations = {organisations}\n'
+            f"actors = {list(actors)}\n"
+        )
+        self.write(f"{self.path.read_text()}\n{section}")
+
+    def revoke_all(self) -> None:
+        """Take every key out that was added."""
+        self.write(self.before)
+
+    def write(self, text: str) -> None:
+        """As an editor does: whole or not at all."""
+        new = self.path.with_suffix(".new")
+        new.write_text(text)
+        new.chmod(0o600)
+        new.replace(self.path)
+
+
+@pytest.fixture
+def publishers(world: Attacked) -> Iterator[Publishers]:
+    """Give the publishers' file; it is put back afterwards."""
+    path = world.folder / "keys" / "publishers.toml"
+    edited = Publishers(world, path, path.read_text())
+    yield edited
+    edited.revoke_all()

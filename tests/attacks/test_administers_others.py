@@ -1,0 +1,267 @@
+"""An administrator who reaches for other organisations, for themself, for more than they may."""
+
+from uuid import uuid4
+
+import pytest
+
+from services.demo.flows import accepted, rejected
+from services.demo.world import Answer, Somebody
+from tests.attacks.conftest import Publishers
+from tests.attacks.system import HOME, NO_THANKS, SETUP_NEW, Attacked, until
+
+REASON = "Because I can."
+
+
+def acts(somebody: Somebody) -> dict[str, dict[str, object]]:
+    """Every administrative act, about *somebody*."""
+    about = {"organisation_id": somebody.organisation_id, "staff_id": somebody.staff_id}
+    where = {"organisation_id": somebody.organisation_id}
+    return {
+        "register_organisation": {**where, "name": "Taken over"},
+        "register_staff": {
+            **where, "staff_id": str(uuid4()), "username": f"mole.{uuid4().hex[:8]}",
+            "email": "mole@evil.example", "display_name": "Mole", "role": "administrator",
+        },
+        "change_staff_details": {**about, "email": "mole@evil.example"},
+        "change_role": {**about, "role": "administrator", "reason": REASON},
+        "disable_two_factor": {**about, "reason": REASON},
+        "require_password_reset": {**about, "reason": REASON},
+        "deactivate_staff": {**about, "reason": REASON},
+        "reactivate_staff": {**about, "reason": REASON},
+        "forget_staff": {**about, "reason": REASON},
+        "set_two_factor_policy": {**where, "mandatory": False, "reason": REASON},
+        "set_password_expiry": {**where, "max_age_days": 1, "reason": REASON},
+    }  # fmt: skip
+
+
+def sent(world: Attacked, actor: Somebody, name: str, data: dict[str, object]) -> Answer:
+    """A command over HTTP."""
+    return world.staff.post("/api/commands", {"type": name, "data": data}, actor.session)
+
+
+class TestAcrossOrganisations:
+    @pytest.mark.row(30, 31)
+    def test_every_act_over_http_finds_nothing(self, world: Attacked, organisation: str) -> None:
+        ada = world.administrator(organisation)
+        eve = world.join(world.organisation("Other Estates"), choice=SETUP_NEW)
+        nobody = Somebody(str(uuid4()), str(uuid4()), "", "")
+        world.log.mark()
+        for name in acts(eve):
+            told = []
+            for whom in (eve, nobody):
+                answer = sent(world, ada, name, acts(whom)[name])
+                if answer.status == 202:
+                    told.append(rejected(world.outcome(ada, answer.body["command_id"]))["reason"])
+                else:
+                    told.append(answer.expect(403).problem)
+            assert told[0] == told[1], name
+        for kind in (
+            "two_factor_disabled", "password_reset_required", "staff_deactivated", "role_changed",
+            "staff_details_changed", "staff_forgotten",
+        ):  # fmt: skip
+            world.log.expect_none(eve.account, kind)
+        # The tries stand in the history.
+        tried = [r for r in world.log.new("", "command_rejected") if r["subject"].startswith(
+            f"{eve.organisation_id}/command/"
+        )]  # fmt: skip
+        assert tried
+        assert all(record["actor"] == f"staff/{ada.staff_id}" for record in tried)
+
+    @pytest.mark.row(31)
+    def test_every_question_is_answered_as_about_nothing(
+        self, world: Attacked, organisation: str
+    ) -> None:
+        ada = world.administrator(organisation)
+        eve = world.join(world.organisation("Other Estates"))
+        log = (world.folder / "staff.log").stat().st_size
+        for rest in ("policy", "summary", "staff", f"staff/{eve.staff_id}",
+                     f"staff/{eve.staff_id}/history"):  # fmt: skip
+            other = world.staff.get(f"/api/organisations/{eve.organisation_id}/{rest}", ada.session)
+            none = world.staff.get(f"/api/organisations/{uuid4()}/{rest}", ada.session)
+            assert (other.status, other.body) == (none.status, none.body)
+            assert other.expect(404, "not-found")
+        here = f"/api/organisations/{organisation}"
+        other = world.staff.get(f"{here}/staff/{eve.staff_id}", ada.session).expect(404)
+        assert other.body == world.staff.get(f"{here}/staff/{uuid4()}", ada.session).body
+        assert "organisation.not_theirs" in (world.folder / "staff.log").read_text()[log:]
+
+    @pytest.mark.row(30, 31)
+    def test_every_act_over_kafka_finds_nothing(self, world: Attacked, organisation: str) -> None:
+        """By somebody who holds the staff service's own key, and signs as a real administrator."""
+        ada = world.administrator(organisation)
+        eve = world.join(world.organisation("Other Estates"), choice=SETUP_NEW)
+        thief = world.publisher(world.ring.signing_id, world.ring.signing)
+        world.log.mark()
+        for name, data in acts(eve).items():
+            rejected(thief.send(name, data, actor=f"staff/{ada.staff_id}"))
+        for kind in ("two_factor_disabled", "password_reset_required", "staff_deactivated",
+                     "role_changed", "staff_details_changed", "staff_forgotten"):  # fmt: skip
+            world.log.expect_none(eve.account, kind)
+
+    @pytest.mark.row(30, 44)
+    def test_a_key_of_one_organisation_does_nothing_in_another(
+        self, world: Attacked, organisation: str, publishers: Publishers
+    ) -> None:
+        eve = world.join(world.organisation("Other Estates"), choice=SETUP_NEW)
+        own = world.join(organisation, choice=SETUP_NEW)
+        bound = publishers.add("bound", ["disable_two_factor"], [organisation])
+        rejected(bound.send("disable_two_factor", world.about(eve)))
+        rejected(bound.send("deactivate_staff", world.about(own)))
+        rejected(bound.send("disable_two_factor", world.about(own), actor="service/operator"))
+        rejected(bound.send("disable_two_factor", world.about(own), actor=f"staff/{uuid4()}"))
+        accepted(bound.send("disable_two_factor", world.about(own)))
+
+
+class TestAdministrators:
+    @pytest.mark.row(26, 30)
+    def test_need_a_step_up_and_a_reason_and_their_own_organisation(
+        self, world: Attacked, organisation: str
+    ) -> None:
+        ada = world.administrator(organisation)
+        eve = world.join(organisation, choice=SETUP_NEW)
+        world.logged_in(eve)
+        before = len(world.mails(eve))
+        data = world.about(eve)
+        assert sent(world, ada, "disable_two_factor", {**data, "reason": ""}).status == 422
+        world.log.mark()
+        accepted(world.command(ada, "disable_two_factor", data))
+        record = world.log.expect(eve.account, "two_factor_disabled", cause="administrator")
+        assert record["actor"] == f"staff/{ada.staff_id}"
+        assert data["reason"] not in str(record)  # Sealed, for it may say something personal.
+        world.auth.get("/api/session", eve.session).expect(401)
+        until(lambda: len(world.mails(eve)) > before)
+        world.login(eve).expect(200, two_factor="off")
+
+    @pytest.mark.row(29)
+    def test_never_touch_the_policy_and_support_needs_2fa(
+        self, world: Attacked, organisation: str
+    ) -> None:
+        ada = world.administrator(organisation)
+        data = {"organisation_id": organisation, "mandatory": True, "reason": REASON}
+        sent(world, ada, "set_two_factor_policy", data).expect(403)
+        sent(world, ada, "set_password_expiry", acts(ada)["set_password_expiry"]).expect(403)
+        # Support's own organisation is mandatory from its first moment: no session without 2FA.
+        helper = world.invite(HOME, "support")
+        change = world.open(world.link(helper)).expect(200, options=[SETUP_NEW])
+        world.finish(helper, change.body["change"], NO_THANKS).expect(409)
+        weak = world.join(organisation, "administrator")
+        world.logged_in(weak)
+        for name, told in acts(ada).items():
+            sent(world, weak, name, told).expect(403)
+        off = {"organisation_id": HOME, "mandatory": False, "reason": REASON}
+        rejected(world.operator.send("set_two_factor_policy", off))
+
+    @pytest.mark.row(29)
+    def test_act_on_nobody_s_last_administrator_and_never_on_themself(
+        self, world: Attacked, organisation: str
+    ) -> None:
+        ada = world.administrator(organisation)
+        demote = {**world.about(ada), "role": "staff"}
+        for name, data in (
+            ("deactivate_staff", world.about(ada)), ("change_role", demote),
+            ("disable_two_factor", world.about(ada)), ("require_password_reset", world.about(ada)),
+            ("forget_staff", world.about(ada)),
+        ):  # fmt: skip
+            answer = sent(world, ada, name, data)
+            if answer.status == 202:
+                rejected(world.outcome(ada, answer.body["command_id"]))
+            else:
+                answer.expect(403)
+        for name, data in (("deactivate_staff", world.about(ada)), ("change_role", demote),
+                           ("forget_staff", world.about(ada))):  # fmt: skip
+            rejected(world.operator.send(name, data), "last-administrator")
+        world.auth.get("/api/session", ada.session).expect(200)
+
+    @pytest.mark.row(29, 37)
+    def test_who_remove_each_other_at_once_leave_one(
+        self, world: Attacked, organisation: str
+    ) -> None:
+        ada, eve = world.administrator(organisation), world.administrator(organisation)
+        sends = [
+            sent(world, a, "deactivate_staff", world.about(b)).expect(202)
+            for a, b in ((ada, eve), (eve, ada))
+        ]
+        told = [world.outcome_of(answer.body["command_id"])["outcome"] for answer in sends]
+        assert sorted(told) == ["accepted", "rejected"]
+
+    @pytest.mark.row(48)
+    def test_who_were_demoted_command_no_more_not_even_by_what_is_queued(
+        self, world: Attacked, organisation: str
+    ) -> None:
+        ada, eve = world.administrator(organisation), world.administrator(organisation)
+        sam = world.join(organisation, choice=SETUP_NEW)
+        # Her command waits in the queue behind her demotion: both are sent while nobody consumes.
+        key_id, key = world.ring.signing_id, world.ring.signing
+        signer = world.publisher(key_id, key)
+        first, second = str(uuid4()), str(uuid4())
+        demotion = signer.write(
+            "change_role", {**world.about(eve), "role": "staff"}, first, f"staff/{ada.staff_id}"
+        )
+        late = signer.write("disable_two_factor", world.about(sam), second, f"staff/{eve.staff_id}")
+        world.processes["staff"].pause()
+        try:
+            world.place(demotion, organisation, key_id, key)
+            world.place(late, organisation, key_id, key)
+        finally:
+            world.processes["staff"].resume()
+        assert world.outcome_of(first)["outcome"] == "accepted"
+        assert world.outcome_of(second) == {"outcome": "rejected", "reason": "not-permitted"}
+        world.login(sam, code=sam.app.code()).expect(200, two_factor="on")
+
+
+class TestMandatory:
+    @pytest.mark.row(28)
+    def test_sessions_without_2fa_are_refused_on_every_route(
+        self, world: Attacked, organisation: str
+    ) -> None:
+        sam = world.join(organisation, "administrator")
+        world.logged_in(sam)
+        eve = world.administrator(organisation)
+        data = {"organisation_id": organisation, "mandatory": True, "reason": REASON}
+        accepted(world.operator.send("set_two_factor_policy", data))
+        for web in (world.auth, world.staff):
+            for path, operations in web.get("/openapi.json").body["paths"].items():
+                at = path.replace("{organisation_id}", organisation).replace(
+                    "{staff_id}", eve.staff_id
+                ).replace("{command_id}", str(uuid4()))  # fmt: skip
+                for method in operations:
+                    if any(part in path for part in ("/login/", "/password-")):
+                        continue
+                    body = {"password": sam.password, "code": "000000"} if "step" in path else {}
+                    if "commands" in path:
+                        body = {"type": "deactivate_staff", "data": world.about(eve)}
+                    answer = (
+                        web.get(at, sam.session)
+                        if method == "get"
+                        else web.post(at, body, sam.session)
+                    )
+                    assert answer.status == 401, (method, path, answer)
+        world.login(sam).expect(200, outcome="link_sent", reason="two_factor_mandatory")
+        world.auth.get("/api/session", eve.session).expect(200)
+
+    @pytest.mark.row(32)
+    def test_who_was_disabled_must_enrol_again(self, world: Attacked, organisation: str) -> None:
+        ada, eve = world.administrator(organisation), world.join(organisation, choice=SETUP_NEW)
+        data = {"organisation_id": organisation, "mandatory": True, "reason": REASON}
+        accepted(world.operator.send("set_two_factor_policy", data))
+        accepted(world.command(ada, "disable_two_factor", world.about(eve)))
+        world.login(eve).expect(200, outcome="link_sent", reason="two_factor_mandatory")
+        change = world.open(world.link(eve)).expect(200, options=[SETUP_NEW]).body["change"]
+        world.finish(eve, change, NO_THANKS).expect(409, "choice-unavailable")
+        world.finish(eve, change, SETUP_NEW).expect(200, two_factor="on")
+
+
+class TestExpiry:
+    @pytest.mark.row(9, 10)
+    def test_is_off_by_default_and_told_after_both_factors(
+        self, world: Attacked, organisation: str
+    ) -> None:
+        sam = world.join(organisation)
+        world.login(sam, web=world.ahead).expect(200, outcome="logged_in")
+        data = {"organisation_id": organisation, "max_age_days": 30, "reason": REASON}
+        eve = world.join(organisation, choice=SETUP_NEW)
+        accepted(world.operator.send("set_password_expiry", data))
+        wrong = world.login(eve, code=eve.app.wrong(), web=world.ahead)
+        assert wrong.expect(401, "invalid-credentials").body.keys() == {"type", "title", "status"}
+        world.login(sam, password=REASON, web=world.ahead).expect(401, "invalid-credentials")
+        world.login(sam, web=world.ahead).expect(200, outcome="password_change_required")

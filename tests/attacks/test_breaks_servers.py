@@ -1,0 +1,175 @@
+"""Somebody who overloads, kills and slows what runs, to get by while it is down."""
+
+import contextlib
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pytest
+
+from services.demo.flows import AHEAD, accepted
+from tests.attacks.system import SETUP_NEW, Attacked
+
+WRONG = "guessed-many-times-1"
+
+
+def resident_mib(pid: int) -> float:
+    """Memory of a process."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmHWM"):
+            return int(line.split()[1]) / 1024
+    raise AssertionError
+
+
+class TestOverload:
+    @pytest.mark.thorough
+    @pytest.mark.row(8)
+    def test_two_hundred_logins_at_once_stay_within_memory(
+        self, world: Attacked, organisation: str
+    ) -> None:
+        sam = world.join(organisation)
+        pid = world.processes["auth-c"].pid
+        before = resident_mib(pid)
+        web = world.auths[2]
+
+        def attempt(number: int) -> int:
+            who = sam.username if number == 0 else f"nobody.{number}"
+            started = web.post("/api/login/start", {"username": who}).body["login"]
+            return web.post("/api/login/finish", {"login": started, "password": WRONG}).status
+
+        with ThreadPoolExecutor(200) as pool:
+            statuses = list(pool.map(attempt, range(200)))
+        assert set(statuses) <= {401, 429, 503}, set(statuses)
+        assert resident_mib(pid) < before + 200, (before, resident_mib(pid))
+        world.login(sam, web=web).expect(200, outcome="logged_in")
+
+    @pytest.mark.row(5, 8)
+    def test_long_passwords_cost_nothing(self, world: Attacked, organisation: str) -> None:
+        sam = world.join(organisation)
+        web = world.auths[0]
+        started = web.post("/api/login/start", {"username": sam.username}).body["login"]
+        huge = web.send(
+            "POST", "/api/login/finish", json={"login": started, "password": "x" * 1_000_000}
+        )
+        assert huge.status_code == 413
+        long = web.post("/api/login/finish", {"login": started, "password": "x" * 1_000})
+        long.expect(401, "invalid-credentials")
+
+
+class TestCrashes:
+    @pytest.mark.row(20)
+    def test_a_guess_is_counted_though_its_server_dies(
+        self, world: Attacked, organisation: str
+    ) -> None:
+        """Killed with tries in the air: what was answered "wrong" stands, and the pause holds."""
+        eve = world.join(organisation, choice=SETUP_NEW)
+        told: list[int] = []
+        world.log.mark()
+
+        def attempt(_: int) -> None:
+            with contextlib.suppress(httpx.TransportError):
+                told.append(world.login(eve, code=eve.app.wrong(), web=world.auths[2]).status)
+
+        process = world.processes["auth-c"]
+        with ThreadPoolExecutor(6) as pool:
+            tries = [pool.submit(attempt, n) for n in range(6)]
+            time.sleep(0.4)
+            process.kill()
+            for one in tries:
+                one.result()
+        process.start()
+        process.wait_for_url(f"{world.auths[2].url}/health/ready", timeout=60)
+        world.log.poll(0.5)
+        recorded = len(list(world.log.new(eve.codes, "login_attempted")))
+        assert told.count(401) <= recorded
+        assert 200 not in told
+
+    @pytest.mark.row(37)
+    def test_a_stale_projection_lets_nobody_in_twice_and_answers_no_lie(
+        self, world: Attacked, organisation: str
+    ) -> None:
+        """While the projector is frozen, services read what was: none of their decisions counts."""
+        ada, eve = world.administrator(organisation), world.join(organisation, choice=SETUP_NEW)
+        code = eve.app.code()
+        world.login(eve, code=code).expect(200)
+        freezing = world.processes["projections"]
+        freezing.pause()
+        answers: list[int] = []
+        try:
+            threads = [
+                threading.Thread(
+                    target=lambda n=n: answers.append(  # type: ignore[misc]
+                        world.login(eve, code=code, web=world.auths[n]).status
+                    )
+                )
+                for n in range(3)
+            ]
+            for thread in threads:
+                thread.start()
+            time.sleep(3)
+        finally:
+            freezing.resume()
+        for thread in threads:
+            thread.join(90)
+        assert len(answers) == 3
+        assert 200 not in answers, answers
+        # A deactivation that was decided meanwhile is obeyed at once when it counts.
+        accepted(world.command(ada, "deactivate_staff", world.about(eve)))
+        world.login(eve, code=eve.app.code(AHEAD), web=world.ahead).expect(401)
+
+    @pytest.mark.thorough
+    @pytest.mark.row(37)
+    def test_under_load_a_slowed_projector_makes_no_wrong_decision(
+        self, world: Attacked, organisation: str
+    ) -> None:
+        people = [world.join(organisation, choice=SETUP_NEW) for _ in range(4)]
+        codes = [one.app.code() for one in people]
+        stop = threading.Event()
+        slowed = world.processes["projections"]
+
+        def stutter() -> None:
+            while not stop.is_set():
+                slowed.pause()
+                time.sleep(0.3)
+                slowed.resume()
+                time.sleep(0.2)
+
+        stuttering = threading.Thread(target=stutter)
+        stuttering.start()
+        try:
+            with ThreadPoolExecutor(12) as pool:
+                statuses = list(
+                    pool.map(
+                        lambda n: (
+                            n % 4,
+                            world.login(
+                                people[n % 4], code=codes[n % 4], web=world.auths[n % 3]
+                            ).status,
+                        ),
+                        range(24),
+                    )
+                )
+        finally:
+            stop.set()
+            stuttering.join()
+            slowed.resume()
+        for number in range(4):
+            opened = [status for who, status in statuses if who == number and status == 200]
+            assert len(opened) <= 1, statuses
+
+
+@pytest.mark.row(58)
+def test_mail_down_delays_mail_alone(world: Attacked, organisation: str) -> None:
+    """The mail server is a part of the staff process here: both are away, logins go on."""
+    sam = world.join(organisation)
+    process = world.processes["staff"]
+    process.kill()
+    try:
+        world.login(sam).expect(200, outcome="logged_in")
+        world.auth.post("/api/password-resets", {"username": sam.username}).expect(202)
+    finally:
+        process.start()
+        process.wait_for_url(f"{world.staff.url}/health/ready", timeout=60)
+    world.open(world.link(sam)).expect(200)

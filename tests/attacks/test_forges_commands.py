@@ -1,0 +1,288 @@
+"""Somebody who can write to the commands' topic: without a key, with a stolen one, with poison."""
+
+import json
+import time
+from base64 import b64encode
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from services.demo.flows import accepted, rejected
+from services.demo.world import Somebody
+from tests.attacks.conftest import Publishers
+from tests.attacks.system import AUDIENCE, SETUP_NEW, Attacked, until
+
+CANARY = "zeisig-singt-im-garten-42"
+WITHIN_S = 5
+
+
+def command(name: str, data: dict[str, Any], **changes: Any) -> bytes:
+    """A command's bytes as the operator would write them, but for *changes*."""
+    now = datetime.now(UTC)
+    members = {
+        "specversion": "1.0",
+        "id": str(uuid4()),
+        "source": "attacks",
+        "type": f"twofold.command.{name}.v1",
+        "time": now.isoformat(),
+        "datacontenttype": "application/json",
+        "audience": AUDIENCE,
+        "expiry": (now + timedelta(minutes=10)).isoformat(),
+        "actor": "service/operator",
+        "data": data,
+        **changes,
+    }
+    return json.dumps(members).encode()
+
+
+def operators_key(world: Attacked) -> bytes:
+    return world.operator._key.private_bytes_raw()
+
+
+def letters(world: Attacked) -> list[Any]:
+    return world.records("twofold.dead-letters")
+
+
+class TestSignatures:
+    @pytest.mark.row(44, 47)
+    def test_what_is_not_signed_or_altered_is_no_command(
+        self, world: Attacked, organisation: str
+    ) -> None:
+        eve = world.join(organisation, choice=SETUP_NEW)
+        key = Ed25519PrivateKey.from_private_bytes(operators_key(world))
+        value = command("disable_two_factor", world.about(eve))
+        signature = b64encode(key.sign(value))
+        other = world.join(organisation, choice=SETUP_NEW)
+        swapped = value.replace(eve.staff_id.encode(), other.staff_id.encode())
+        stranger = Ed25519PrivateKey.generate()
+        before = len(letters(world))
+        world.log.mark()
+        tries: list[tuple[bytes, list[tuple[str, bytes]]]] = [
+            (value, []),
+            (value, [("keyid", b"operator")]),
+            (value, [("signature", signature)]),
+            (swapped, [("keyid", b"operator"), ("signature", signature)]),
+            (value + b" ", [("keyid", b"operator"), ("signature", signature)]),
+            (value, [("keyid", b"operator"), ("signature", b64encode(stranger.sign(value)))]),
+            (value, [("keyid", b"nobody"), ("signature", signature)]),
+            (value, [("keyid", b"operator"), ("signature", b"")]),
+            (value, [("keyid", b"operator"), ("keyid", b"nobody"), ("signature", signature)]),
+            (value, [("keyid", world.ring.signing_id.encode()), ("signature", signature)]),
+        ]
+        for forged, headers in tries:
+            world.produce("twofold.commands", forged, organisation, headers)
+        until(lambda: len(letters(world)) >= before + len(tries))
+        for one in (eve, other):
+            world.log.expect_none(one.account, "two_factor_disabled")
+
+    @pytest.mark.row(44)
+    def test_organisation_audience_expiry_and_actor_are_inside(
+        self, world: Attacked, organisation: str
+    ) -> None:
+        eve, now = world.join(organisation, choice=SETUP_NEW), datetime.now(UTC)
+        about = world.about(eve)
+        spoilt = {
+            "wrong-audience": {"audience": "production/twofold.commands"},
+            "expired": {"expiry": (now - timedelta(seconds=5)).isoformat()},
+            "expiry-too-far": {"expiry": (now + timedelta(hours=25)).isoformat()},
+            "not-permitted": {"actor": f"staff/{eve.staff_id}"},
+        }
+        world.log.mark()
+        for reason, changes in spoilt.items():
+            value = command("disable_two_factor", about, **changes)
+            rejected(world.operator.publish(value, _id(value), organisation), reason)
+        # Under another organisation's key of Kafka's, what is signed decides.
+        elsewhere = world.organisation("Other Estates")
+        lost = command("disable_two_factor", {**about, "organisation_id": elsewhere})
+        rejected(world.operator.publish(lost, _id(lost), organisation), "unknown-staff")
+        world.log.expect_none(eve.account, "two_factor_disabled")
+
+
+class TestTheSameIdAgain:
+    @pytest.mark.row(45)
+    def test_has_one_effect_and_one_outcome_and_no_other_bytes(
+        self, world: Attacked, organisation: str
+    ) -> None:
+        sam = world.join(organisation)
+        value = command("deactivate_staff", world.about(sam))
+        world.log.mark()
+        first = accepted(world.operator.publish(value, _id(value), organisation))
+        for _ in range(4):
+            again = accepted(world.operator.publish(value, _id(value), organisation))
+            assert again["position"] == first["position"]
+        other = command("reactivate_staff", world.about(sam), id=_id(value))
+        rejected(
+            world.operator.publish(other, _id(value), organisation), "different-command-same-id"
+        )
+        world.log.expect_none(sam.account, "staff_reactivated")
+        effects = list(world.log.new(sam.account, "staff_deactivated"))
+        assert [effect["causationid"] for effect in effects] == [_id(value)]
+
+    @pytest.mark.row(45)
+    def test_has_one_effect_though_the_consumer_dies(
+        self, world: Attacked, organisation: str
+    ) -> None:
+        people = [world.join(organisation) for _ in range(3)]
+        values = [command("deactivate_staff", world.about(one)) for one in people]
+        world.log.mark()
+        for value in values:
+            for _ in range(3):
+                world.place(value, organisation, "operator", operators_key(world))
+        world.processes["staff"].kill()
+        world.processes["staff"].start()
+        world.processes["staff"].wait_for_url(f"{world.staff.url}/health/ready", timeout=60)
+        for value in values:
+            assert world.outcome_of(_id(value))["outcome"] == "accepted"
+        accepted(world.operator.send("reactivate_staff", world.about(people[0])))
+        for one in people:
+            world.log.expect(one.account, "staff_deactivated")
+            assert len(list(world.log.new(one.account, "staff_deactivated"))) == 1
+
+
+class TestPoison:
+    @pytest.mark.row(46, 47)
+    def test_goes_to_the_dead_letters_in_time_and_the_next_command_is_dealt_with(
+        self, world: Attacked, organisation: str
+    ) -> None:
+        sam = world.join(organisation)
+        about = {**world.about(sam), "reason": CANARY}
+        good = command("deactivate_staff", about)
+        text = good.decode()
+        poison: list[bytes | None] = [
+            None,
+            b"",
+            b"\x00\xff\xfe garbage " + CANARY.encode(),
+            b"[" * 50_000,
+            text.replace(CANARY, CANARY + "\\u0000").encode(),
+            text.replace(CANARY, "\\ud800" + CANARY).encode(),
+            text.replace('"data":', '"data": {}, "data":').encode(),
+            text.replace('"specversion"', f'"x{CANARY}": 1, "specversion"').encode(),
+            text.replace('"reason"', '"admin": true, "reason"').encode(),
+            command("deactivate_staff", about, time="2026-11-24T10:00:00"),
+            command("deactivate_staff", about, expiry=1_900_000_000),
+            text.replace(f'"{sam.staff_id}"', "NaN").encode(),
+            text.replace(f'"{sam.staff_id}"', "1.5").encode(),
+            command("no_such_command", about),
+            command("deactivate_staff", {**about, "reason": CANARY * 4_000}),
+            command("deactivate_staff", {**about, "staff_id": "'; DROP TABLE x; --"}),
+        ]
+        key = Ed25519PrivateKey.from_private_bytes(operators_key(world))
+        before = len(letters(world))
+        started = time.monotonic()
+        for value in poison:
+            signed = b64encode(key.sign(value or b""))
+            headers = [("keyid", b"operator"), ("signature", signed)]
+            world.produce("twofold.commands", value, organisation, headers)
+        until(lambda: len(letters(world)) >= before + len(poison), WITHIN_S + len(poison))
+        took = time.monotonic() - started
+        assert took < WITHIN_S + len(poison) / 2, f"{took:.1f} s for {len(poison)}"
+        for letter in letters(world)[before:]:
+            told = (letter.value() or b"") + (letter.key() or b"") + str(letter.headers()).encode()
+            assert CANARY.encode() not in told
+            assert b64encode(CANARY.encode())[:-4] not in told
+        metrics = world.staff.send("GET", "/metrics").text
+        assert 'twofold_commands_total{outcome="dead_letter"' in metrics
+        assert CANARY not in world.log_of("staff")
+        accepted(world.operator.publish(good, _id(good), organisation))
+
+    @pytest.mark.row(46)
+    def test_over_http_is_refused_without_an_echo(self, world: Attacked, organisation: str) -> None:
+        ada = world.administrator(organisation)
+        token = {"Authorization": f"Bearer {ada.session}", "Content-Type": "application/json"}
+        body = json.dumps({"username": CANARY})
+        bodies = [
+            "", "null", "[]", "{", f'"{CANARY}"', body[:-1] + f', "{CANARY}": 1}}',
+            body[:-1] + f', "username": "{CANARY}"}}', json.dumps({"username": CANARY + "\0"}),
+            '{"username": "\\ud800' + CANARY + '"}', '{"username": NaN}', '{"username": 1e999}',
+            json.dumps({"username": [CANARY]}), json.dumps({"username": CANARY * 40}),
+            "[" * 20_000, json.dumps({"username": CANARY}).encode("utf-16").decode("latin-1"),
+        ]  # fmt: skip
+        for web, path in (
+            (world.auths[0], "/api/login/start"), (world.auths[0], "/api/password-resets"),
+            (world.auths[0], "/api/login/finish"), (world.auths[0], "/api/step-up"),
+            (world.auths[0], "/api/password-changes/open"), (world.staff, "/api/commands"),
+            (world.auths[0], "/api/password-changes/finish"),
+        ):  # fmt: skip
+            for one in bodies:
+                answer = web.send("POST", path, content=one.encode(), headers=token)
+                assert 400 <= answer.status_code < 500, (path, one[:60], answer.status_code)
+                assert CANARY not in answer.text
+        large = world.auths[0].send(
+            "POST", "/api/login/start", content=b'{"username": "' + b"x" * 100_000, headers=token
+        )
+        assert large.status_code == 413
+
+
+class TestPublishers:
+    @pytest.mark.row(44)
+    def test_rotate_and_are_revoked_without_a_restart(
+        self, world: Attacked, organisation: str, publishers: Publishers
+    ) -> None:
+        people = [world.join(organisation, choice=SETUP_NEW) for _ in range(3)]
+        old = publishers.add("billing-1", ["disable_two_factor"], ["*"])
+        accepted(old.send("disable_two_factor", world.about(people[0])))
+        # Rotation: both are good for as long as both stand there.
+        new = publishers.add("billing-2", ["disable_two_factor"], ["*"])
+        accepted(new.send("disable_two_factor", world.about(people[1])))
+        publishers.revoke_all()
+        publishers.register(
+            "billing-2", publishers.keys["billing-2"], ["disable_two_factor"], ["*"]
+        )
+        before = len(letters(world))
+        stolen = command("disable_two_factor", world.about(people[2]), actor="service/billing-1")
+        world.place(stolen, organisation, "billing-1", publishers.keys["billing-1"])
+        until(lambda: len(letters(world)) > before)
+        world.login(people[2]).expect(401)
+        accepted(new.send("disable_two_factor", world.about(people[2])))
+
+    @pytest.mark.row(44)
+    def test_who_act_for_people_have_those_people_s_rights_alone(
+        self, world: Attacked, organisation: str, publishers: Publishers
+    ) -> None:
+        ada, sam = world.administrator(organisation), world.join(organisation)
+        desk = publishers.add("desk", ["*"], ["*"], ("staff",))
+        rejected(desk.send("deactivate_staff", world.about(sam)), "not-permitted")
+        rejected(
+            desk.send("deactivate_staff", world.about(sam), actor=f"staff/{sam.staff_id}"),
+        )
+        mandatory = {"organisation_id": organisation, "mandatory": True, "reason": "x"}
+        rejected(desk.send("set_two_factor_policy", mandatory, actor=f"staff/{ada.staff_id}"))
+        helper = {
+            "organisation_id": "00000000-0000-4000-8000-000000000001", "staff_id": str(uuid4()),
+            "username": f"mole.{uuid4().hex[:6]}", "email": "mole@evil.example",
+            "display_name": "Mole", "role": "support",
+        }  # fmt: skip
+        every = publishers.add("every", ["*"], ["*"], ("service", "staff"))
+        rejected(every.send("register_staff", helper), "not-permitted")
+        accepted(desk.send("deactivate_staff", world.about(sam), actor=f"staff/{ada.staff_id}"))
+
+    @pytest.mark.row(44, 31)
+    def test_api_keys_see_and_do_what_they_are_for(
+        self, world: Attacked, organisation: str, publishers: Publishers
+    ) -> None:
+        token = f"tfk_{uuid4().hex}{uuid4().hex}"
+        publishers.write(
+            f"{publishers.before}\n[api_keys.dashboard]\nhash = "
+            f'"{sha256(token.encode()).hexdigest()}"\nscopes = ["read"]\n'
+            f'organisations = ["{organisation}"]\n'
+        )
+        eve: Somebody = world.join(organisation, choice=SETUP_NEW)
+        world.staff.get(f"/api/organisations/{organisation}/staff", token).expect(200)
+        elsewhere = world.organisation("Other Estates")
+        world.staff.get(f"/api/organisations/{elsewhere}/staff", token).expect(404)
+        world.staff.get(
+            f"/api/organisations/{organisation}/staff/{eve.staff_id}/history", token
+        ).expect(403)
+        body = {"type": "disable_two_factor", "data": world.about(eve)}
+        world.staff.post("/api/commands", body, token).expect(403)
+        world.auth.get("/api/session", token).expect(401)
+        publishers.revoke_all()
+        world.staff.get(f"/api/organisations/{organisation}/staff", token).expect(401)
+
+
+def _id(value: bytes) -> str:
+    return str(json.loads(value)["id"])

@@ -1,0 +1,135 @@
+"""Somebody with write access to Kafka's topics, and none of the keys; and one who swaps entries."""
+
+import json
+from hashlib import sha256
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from events import canonical
+from services.demo.world import Somebody
+from tests.attacks.system import SETUP_NEW, Attacked, until
+
+
+def of(world: Attacked, stream: str) -> list[tuple[int, bytes]]:
+    """Partition and value of a stream's records."""
+    found = []
+    for message in world.records("twofold.events"):
+        value = message.value() or b""
+        if members_of(value).get("subject") == stream:
+            found.append((message.partition(), value))
+    return found
+
+
+def members_of(value: bytes | None) -> dict[str, Any]:
+    """A record's members; none where it is no record of theirs."""
+    try:
+        found = json.loads(value or b"")
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def head(value: bytes) -> str:
+    return sha256(value).hexdigest()
+
+
+def still_works(world: Attacked, somebody: Somebody) -> None:
+    """The partition isn't stuck, and nothing of theirs has changed."""
+    world.login(somebody, password="not-the-password-at-all").expect(401)
+    world.logged_in(somebody).expect(200, two_factor="on")
+
+
+class TestTheHistory:
+    @pytest.mark.row(20, 37, 51)
+    def test_takes_no_record_without_a_writers_mac(
+        self, world: Attacked, organisation: str
+    ) -> None:
+        eve = world.join(organisation, choice=SETUP_NEW)
+        known = of(world, eve.account)
+        partition, newest = known[-1]
+        record = json.loads(newest)
+        forged = record | {
+            "id": str(uuid4()),
+            "type": "twofold.two_factor_disabled.v1",
+            "previous": head(newest),
+            "deadline": record["deadline"],
+            "data": {"cause": "declined"},
+        }
+        stolen = str(record["mac"])
+        macs = (stolen, stolen.partition(".")[0] + "." + "0" * 64, "nobody." + "0" * 64, "")
+        lies: list[bytes | None] = [canonical.dumps(forged | {"mac": mac}) for mac in macs]
+        lies += [
+            canonical.dumps({k: v for k, v in forged.items() if k != "mac"}),
+            newest.replace(b"twofold.password_set", b"twofold.xassword_set"),
+            json.dumps(record).encode(),  # The same, but not canonical.
+            newest + b"\n",
+            newest,  # A replay.
+            known[0][1],  # An older one.
+            b"", None, b"\x00" * 100, b"{}", b"[]", b"\xff\xfe", b"{" * 5_000, b"9" * 70_000,
+        ]  # fmt: skip
+        for lie in lies:
+            world.produce("twofold.events", lie, organisation, partition=partition)
+        world.produce(
+            "twofold.events", newest, organisation, [("ключ", b"\xff"), ("content-type", b"x")],
+            partition,
+        )  # fmt: skip
+        still_works(world, eve)
+        fates = world.fetch("SELECT count(*) FROM quarantine")
+        assert fates[0][0] > 0
+
+    @pytest.mark.row(51)
+    def test_takes_no_record_of_another_stream_or_partition(
+        self, world: Attacked, organisation: str
+    ) -> None:
+        """A true record, MAC and all, in the other partition."""
+        eve = world.join(organisation, choice=SETUP_NEW)
+        partition, newest = of(world, eve.account)[-1]
+        world.produce("twofold.events", newest, organisation, partition=1 - partition)
+        still_works(world, eve)
+
+
+class TestTheVault:
+    @pytest.mark.row(38)
+    def test_swapped_entries_open_nothing(self, world: Attacked, organisation: str) -> None:
+        """Mallory's password entry under the victim's id: sealed bytes that are good elsewhere."""
+        mallory, eve = world.join(organisation), world.join(organisation, choice=SETUP_NEW)
+        theirs = _entry_of(world, mallory)
+        victim = _entry_of(world, eve)
+        entries = {m.key(): m for m in world.records("twofold.vault") if m.value()}
+        stolen, original = entries[theirs.encode()], entries[victim.encode()]
+        swapped = json.loads(stolen.value()) | {"entry": victim, "id": victim}
+        swapped = {k: v for k, v in swapped.items() if k in json.loads(original.value())}
+        for value in (stolen.value(), json.dumps(swapped).encode(), canonical.dumps(swapped)):
+            world.produce("twofold.vault", value, victim, partition=original.partition())
+        eve_with_his = Somebody(organisation, eve.staff_id, eve.username, "", mallory.password)
+        answer = world.login(eve_with_his, code=eve.app.code())
+        assert answer.status in {401, 503}
+        world.produce("twofold.vault", original.value(), victim, partition=original.partition())
+        until(lambda: world.login(eve, code=eve.app.wrong()).status != 503)
+
+    @pytest.mark.row(38)
+    def test_each_entry_has_a_data_key_of_its_own(self, world: Attacked) -> None:
+        seen: dict[str, set[str]] = {}
+        values = [members_of(m.value()) for m in world.records("twofold.vault") if m.value()]
+        values = [value for value in values if value.get("kind")]
+        assert values
+        for value in values:
+            for name, member in value.items():
+                if isinstance(member, str) and len(member) >= 40 and name not in {"entry", "id"}:
+                    seen.setdefault(name, set()).add(member)
+        wrapped = [name for name in seen if "key" in name or "wrap" in name]
+        assert wrapped, seen.keys()
+        ids = {value.get("entry") or value.get("id") for value in values}
+        assert all(len(seen[name]) >= len(ids) for name in wrapped)
+
+
+def _entry_of(world: Attacked, somebody: Somebody) -> str:
+    """The id of the entry that holds their password."""
+    record = next(
+        members_of(value)
+        for _, value in reversed(of(world, somebody.account))
+        if ".password_set." in members_of(value)["type"]
+    )
+    return str(record["data"]["credential"])

@@ -1,0 +1,319 @@
+"""Somebody who tries passwords and codes until one fits, on every server at once."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from itertools import product
+from uuid import uuid4
+
+import pyotp
+import pytest
+
+from services.demo.flows import AHEAD, accepted, new_password
+from services.demo.world import STEP_S, Somebody
+from tests.attacks.system import NO_THANKS, SETUP_NEW, Attacked, until
+
+WRONG = "guessed-many-times-1"
+SAME = {"X-Request-Id": "the-same"}
+STRANGE_DIGITS = {
+    "full-width": 0xFF10,
+    "Arabic-Indic": 0x0660,
+    "mathematical": 0x1D7CE,
+    "superscript-like": 0x2080,
+    "Devanagari": 0x0966,
+}
+
+
+def mandatory(world: Attacked, organisation_id: str) -> None:
+    data = {"organisation_id": organisation_id, "mandatory": True, "reason": "Decided."}
+    accepted(world.operator.send("set_two_factor_policy", data))
+
+
+def code_at(somebody: Somebody, steps: int) -> str:
+    """The code of the present time-step, or of one before or after."""
+    totp = pyotp.TOTP(somebody.app._totp.secret)
+    return totp.generate_otp(int(time.time()) // STEP_S + steps)
+
+
+def early_in_step(within_s: float = 18) -> None:
+    """Wait until what is said of the present step stays true for a while."""
+    left = STEP_S - time.time() % STEP_S
+    if left < STEP_S - within_s:
+        time.sleep(left + 0.05)
+
+
+class TestTheTruthTable:
+    """Password × code × enrolled × mandatory."""
+
+    @pytest.mark.row(2, 3, 10, 28)
+    def test_one_cell_of_each_opens(self, world: Attacked) -> None:
+        optional, forced = world.organisation("Optional"), world.organisation("Mandatory")
+        people = {
+            (enrolled, must): world.join(
+                forced if must else optional, choice=SETUP_NEW if enrolled else NO_THANKS
+            )
+            for enrolled, must in product((False, True), repeat=2)
+        }
+        mandatory(world, forced)
+        early_in_step()
+        for (enrolled, must), somebody in people.items():
+            told: dict[str, str] = {}
+            for password, code in product(("wrong", "right"), ("none", "wrong", "right")):
+                given = somebody.password if password == "right" else WRONG
+                wrong = somebody.app.wrong() if enrolled else "000000"
+                right = code_at(somebody, 0) if enrolled else "123456"
+                said = {"none": None, "wrong": wrong, "right": right}[code]
+                answer = world.login(somebody, password=given, code=said)
+                if answer.status == 429:
+                    time.sleep(int(answer.headers["Retry-After"]) + 0.1)
+                    answer = world.login(somebody, password=given, code=said)
+                told[f"{password} password, {code} code"] = str(
+                    answer.body.get("outcome", answer.problem)
+                )
+            opens = "link_sent" if must else "logged_in"
+            expected = dict.fromkeys(told, "invalid-credentials")
+            for code in ("right",) if enrolled else ("none", "wrong", "right"):
+                expected[f"right password, {code} code"] = "logged_in" if enrolled else opens
+            assert told == expected, (enrolled, must)
+
+    @pytest.mark.row(2)
+    def test_every_other_cell_is_the_same_to_the_byte(
+        self, world: Attacked, organisation: str
+    ) -> None:
+        sam, eve = world.join(organisation), world.join(organisation, choice=SETUP_NEW)
+        nobody = Somebody(organisation, "", f"nobody.{uuid4()}", "", WRONG)
+        gone = world.join(organisation, choice=SETUP_NEW)
+        used = world.join(organisation, choice=SETUP_NEW)
+        accepted(world.operator.send("deactivate_staff", world.about(gone)))
+        code = used.app.code()
+        world.login(used, code=code).expect(200)
+        tries = {
+            "unknown": (nobody, WRONG, "123456"),
+            "wrong password": (sam, WRONG, None),
+            "wrong password, good code": (eve, WRONG, code_at(eve, 0)),
+            "no code": (eve, eve.password, None),
+            "wrong code": (eve, eve.password, eve.app.wrong()),
+            "used code": (used, used.password, code),
+            "deactivated": (gone, gone.password, code_at(gone, 0)),
+        }
+        seen = {}
+        for cause, (who, password, given) in tries.items():
+            started = world.auth.post("/api/login/start", {"username": who.username})
+            body = {"login": started.body["login"], "password": password}
+            body |= {"code": given} if given else {}
+            answer = world.auths[0].send("POST", "/api/login/finish", json=body, headers=SAME)
+            heads = [(k, v) for k, v in answer.headers.items() if k != "date"]
+            seen[cause] = (answer.status_code, answer.content, heads)
+        assert all(one == seen["unknown"] for one in seen.values()), seen
+        assert seen["unknown"][0] == 401
+
+    @pytest.mark.row(1)
+    def test_the_first_screen_is_the_same_for_eight_classes(
+        self, world: Attacked, organisation: str
+    ) -> None:
+        sam, eve = world.join(organisation), world.join(organisation, choice=SETUP_NEW)
+        names = [
+            sam.username, eve.username, sam.username.upper(), f"nobody.{uuid4()}", "x",
+            "名前", "nobody" * 50, "<script>alert(1)</script>",
+        ]  # fmt: skip
+        answers = [
+            world.auths[0].send("POST", "/api/login/start", json={"username": n}, headers=SAME)
+            for n in names
+        ]
+        assert {answer.status_code for answer in answers} == {200}
+        assert len({len(answer.content) for answer in answers}) == 1
+        heads = {str([(k, v) for k, v in a.headers.items() if k != "date"]) for a in answers}
+        assert len(heads) == 1
+
+
+class TestCodes:
+    @pytest.mark.row(17)
+    @pytest.mark.parametrize(
+        ("steps", "good"), [(-3, False), (-2, False), (-1, True), (0, True), (1, False), (2, False)]
+    )
+    def test_of_two_time_steps_alone(
+        self, world: Attacked, organisation: str, steps: int, *, good: bool
+    ) -> None:
+        eve = world.join(organisation, choice=SETUP_NEW)
+        # Her first code burned its own step and those before; further back needs another's clock.
+        early_in_step()
+        code = code_at(eve, steps)
+        burned = int(time.time()) // STEP_S + steps <= eve.app.last
+        answer = world.login(eve, code=code)
+        if good and burned:
+            answer.expect(401, "invalid-credentials")
+        else:
+            answer.expect(200 if good else 401)
+
+    @pytest.mark.row(17)
+    def test_the_step_before_is_good_where_nothing_burned_it(
+        self, world: Attacked, organisation: str
+    ) -> None:
+        eve = world.join(organisation, choice=SETUP_NEW)
+        later = int((time.time() + AHEAD.total_seconds()) // STEP_S)
+        totp = pyotp.TOTP(eve.app._totp.secret)
+        for steps in (-3, -2, 1, 2):
+            refused = world.login(eve, code=totp.generate_otp(later + steps), web=world.ahead)
+            refused.expect(401, "invalid-credentials")
+        before = totp.generate_otp(int((time.time() + AHEAD.total_seconds()) // STEP_S) - 1)
+        world.login(eve, code=before, web=world.ahead).expect(200, outcome="logged_in")
+
+    @pytest.mark.row(18)
+    def test_are_six_ascii_digits(self, world: Attacked, organisation: str) -> None:
+        eve = world.join(organisation, choice=SETUP_NEW)
+        early_in_step()
+        code = code_at(eve, 0)
+        tries = [
+            code.translate({ord("0") + n: first + n for n in range(10)})
+            for first in STRANGE_DIGITS.values()
+        ]
+        tries += [f"{code}\n", f" {code}", f"{code[:3]} {code[3:]}", code[:5], f"0{code}", ""]
+        # A number that its parts spell: "⑫" is one character that NFKC makes two of.
+        tries += [chr(0x2460 + int(code[:1]) - 1) + code[1:] if code[0] != "0" else "⑫" + code[2:]]
+        for one in tries:
+            world.login(eve, code=one, web=world.ahead).expect(401, "invalid-credentials")
+        refused = world.auths[0].send(
+            "POST", "/api/login/finish",
+            json={"login": "x", "password": eve.password, "code": int(code)},
+        )  # fmt: skip
+        assert refused.status_code == 422
+
+    @pytest.mark.row(19, 20, 37)
+    def test_one_sent_fifty_times_at_once_to_three_servers_opens_once(
+        self, world: Attacked, organisation: str
+    ) -> None:
+        eve = world.join(organisation, choice=SETUP_NEW)
+        webs = world.auths
+        logins = [
+            web.post("/api/login/start", {"username": eve.username}).body["login"]
+            for web in (webs[n % 3] for n in range(50))
+        ]
+        early_in_step()
+        code = code_at(eve, 0)
+        world.log.mark()
+
+        def attempt(number: int) -> int:
+            body = {"login": logins[number], "password": eve.password, "code": code}
+            return webs[number % 3].post("/api/login/finish", body).status
+
+        with ThreadPoolExecutor(50) as pool:
+            statuses = list(pool.map(attempt, range(50)))
+        assert statuses.count(200) == 1, statuses
+        assert set(statuses) <= {200, 401, 429, 503}, statuses
+        world.log.expect(eve.codes, "login_attempted", outcome="succeeded")
+
+    @pytest.mark.row(19)
+    def test_one_counts_once_whatever_it_is_for(self, world: Attacked, organisation: str) -> None:
+        eve = world.join(organisation, choice=SETUP_NEW)
+        ticket = world.ask_for_link(eve)
+        first = next(iter(pyotp.TOTP(eve.app._totp.secret).generate_otp(n) for n in [eve.app.last]))
+        world.login(eve, code=first).expect(401, "invalid-credentials")  # It confirmed the setup.
+        code = eve.app.code()
+        session = world.login(eve, code=code).expect(200).body["session"]
+        body = {"password": eve.password, "code": code}
+        world.auths[1].post("/api/step-up", body, session).expect(401)
+        world.open(ticket, code, web=world.auths[2]).expect(401, "wrong-code")
+        world.login(eve, code=code, web=world.auths[1]).expect(401, "invalid-credentials")
+
+
+class TestCounters:
+    @pytest.mark.row(21)
+    def test_are_one_over_all_sessions_spellings_and_servers(
+        self, world: Attacked, organisation: str
+    ) -> None:
+        sam = world.join(organisation)
+        spellings = [
+            sam.username, sam.username.upper(), sam.username.title(),
+            sam.username.replace("s", "ſ"),
+            "".join(chr(ord(c) + 0xFEE0) if c.isalpha() else c for c in sam.username),
+        ]  # fmt: skip
+        statuses = []
+        for number in range(9):
+            alias = Somebody("", "", spellings[number % 5], "", WRONG)
+            statuses.append(world.login(alias, web=world.auths[number % 3]).status)
+        assert 429 in statuses[4:], statuses
+        world.login(sam).expect(429, "too-many-attempts")
+
+    @pytest.mark.row(20, 21)
+    def test_are_not_raced_past(self, world: Attacked, organisation: str) -> None:
+        sam = world.join(organisation)
+        world.log.mark()
+
+        def attempt(number: int) -> int:
+            return world.login(sam, password=new_password(), web=world.auths[number % 3]).status
+
+        with ThreadPoolExecutor(24) as pool:
+            statuses = list(pool.map(attempt, range(24)))
+        world.log.poll(0.5)
+        recorded = len(list(world.log.new(sam.guesses, "login_attempted")))
+        # Whoever is told "wrong" has been counted; one in the air at a time is what servers allow.
+        assert statuses.count(401) <= recorded, statuses
+        assert statuses.count(401) <= 12, statuses
+        world.login(sam).expect(429, "too-many-attempts")
+
+    @pytest.mark.row(23)
+    def test_a_flood_of_guesses_keeps_a_known_device_out_of_nothing(
+        self, world: Attacked, organisation: str
+    ) -> None:
+        sam, other = world.join(organisation), world.join(organisation)
+        eve = world.join(organisation, choice=SETUP_NEW)
+        device = world.logged_in(sam).body["device"]
+        theirs = world.logged_in(other).body["device"]
+        world.log.mark()
+
+        def guess(number: int) -> None:
+            who = (sam, eve)[number % 2]
+            world.login(who, password=WRONG, code="000000", web=world.auths[number % 3])
+
+        with ThreadPoolExecutor(12) as pool:
+            list(pool.map(guess, range(24)))
+        world.login(sam).expect(429)
+        world.login(sam, device=theirs).expect(429)  # Somebody else's device gives no lane.
+        world.login(sam, device=device).expect(200, outcome="logged_in")
+        world.log.expect_none(eve.codes, "login_attempted")
+
+    @pytest.mark.row(24)
+    def test_a_wrong_code_after_the_right_password_is_told_to_the_owner(
+        self, world: Attacked, organisation: str
+    ) -> None:
+        eve = world.join(organisation, choice=SETUP_NEW)
+        for _ in range(3):  # One or two are a slip.
+            with_wrong = world.login(eve, code=eve.app.wrong()).expect(401, "invalid-credentials")
+        without = world.login(eve, password=WRONG).expect(401, "invalid-credentials")
+        assert with_wrong.body == without.body
+        told = "Subject: Wrong codes with your password"
+        until(lambda: any(told in mail for mail in world.mails(eve)))
+
+    @pytest.mark.thorough
+    @pytest.mark.row(22, 32)
+    def test_a_hundred_wrong_codes_suspend_and_an_administrator_lets_in_again(
+        self, world: Attacked, organisation: str
+    ) -> None:
+        ada = world.administrator(organisation)
+        eve = world.join(organisation, choice=SETUP_NEW)
+        ticket = world.ask_for_link(eve)
+        world.log.mark()
+        for _ in range(100):
+            world.login(eve, code=eve.app.wrong(), web=world.ahead).expect(401)
+        good = eve.app.code(AHEAD)
+        world.login(eve, code=good, web=world.ahead).expect(401, "invalid-credentials")
+        world.log.expect(eve.codes, "login_attempted", outcome="authenticator_suspended")
+        world.open(ticket, eve.app.code(AHEAD), web=world.later)
+        world.login(eve, web=world.ahead).expect(401)
+        world.log.expect_none(eve.account, "two_factor_disabled")
+        accepted(world.command(ada, "disable_two_factor", world.about(eve)))
+        world.login(eve, web=world.ahead).expect(200, two_factor="off")
+
+    @pytest.mark.thorough
+    @pytest.mark.row(23)
+    def test_a_hundred_wrong_passwords_leave_known_devices_and_the_reset(
+        self, world: Attacked, organisation: str
+    ) -> None:
+        sam = world.join(organisation)
+        known = world.logged_in(sam).body["device"]
+        for _ in range(100):
+            world.login(sam, password=WRONG, web=world.ahead).expect(401)
+        world.login(sam, web=world.ahead).expect(401, "invalid-credentials")
+        world.login(sam, device=known).expect(200, outcome="logged_in")
+        change = world.open(world.ask_for_link(sam)).expect(200).body["change"]
+        world.finish(sam, change, NO_THANKS).expect(200)
+        world.login(sam, web=world.ahead).expect(200)

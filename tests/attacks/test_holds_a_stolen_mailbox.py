@@ -1,0 +1,247 @@
+"""Somebody who reads another's e-mail, and has no authenticator of theirs."""
+
+import re
+from base64 import b32decode
+from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import parse_qs, urlsplit
+
+import pyotp
+import pytest
+
+from services.demo.flows import AHEAD, accepted, new_password
+from services.demo.world import Somebody
+from tests.attacks.system import CHOICES, KEEP, NO_THANKS, SETUP_NEW, Attacked
+
+OFFERED = {
+    (False, False): {NO_THANKS, SETUP_NEW},
+    (False, True): {SETUP_NEW},
+    (True, False): {NO_THANKS, KEEP, SETUP_NEW},
+    (True, True): {KEEP, SETUP_NEW},
+}
+
+
+def somebody_in(world: Attacked, *, enrolled: bool, mandatory: bool) -> Somebody:
+    """In an organisation of their own."""
+    organisation = world.organisation("Mailed Estates")
+    made = world.join(organisation, choice=SETUP_NEW if enrolled else NO_THANKS)
+    if mandatory:
+        data = {"organisation_id": organisation, "mandatory": True, "reason": "Decided."}
+        accepted(world.operator.send("set_two_factor_policy", data))
+    return made
+
+
+class TestTheResetMatrix:
+    @pytest.mark.row(13)
+    @pytest.mark.parametrize("mandatory", [False, True])
+    def test_the_link_alone_changes_nothing_of_who_is_enrolled(
+        self, world: Attacked, *, mandatory: bool
+    ) -> None:
+        eve = somebody_in(world, enrolled=True, mandatory=mandatory)
+        ticket = world.ask_for_link(eve)
+        world.log.mark()
+        refused = world.open(ticket).expect(403, "code-required")
+        assert "options" not in refused.body
+        for choice in CHOICES:  # The link's ticket is no opened change, whatever is chosen.
+            body = {"change": ticket, "password": new_password(), "choice": choice}
+            world.auth.post("/api/password-changes/finish", body).expect(410, "ticket-dead")
+        world.auth.post("/api/password-changes/authenticator", {"change": ticket}).expect(410)
+        for number in range(5):
+            world.open(ticket, eve.app.wrong(), web=world.auths[number % 3]).expect(401)
+        world.open(ticket, eve.app.wrong()).expect(410, "ticket-dead")
+        for kind in ("password_set", "two_factor_enrolled", "two_factor_disabled"):
+            world.log.expect_none(eve.account, kind)
+        # The login's codes are counted apart.
+        world.logged_in(eve, ahead=True)
+
+    @pytest.mark.row(13, 20)
+    def test_five_wrong_codes_kill_it_however_many_race(
+        self, world: Attacked, organisation: str
+    ) -> None:
+        eve = world.join(organisation, choice=SETUP_NEW)
+        ticket, wrong = world.ask_for_link(eve), eve.app.wrong()
+        world.log.mark()
+        with ThreadPoolExecutor(15) as pool:
+            tries = pool.map(lambda n: world.open(ticket, wrong, world.auths[n % 3]), range(15))
+            statuses = [answer.status for answer in tries]
+        assert statuses.count(401) == 5, statuses
+        assert set(statuses) <= {401, 410, 503}, statuses
+        world.log.expect(eve.links, "password_link_killed")
+
+    @pytest.mark.row(14)
+    @pytest.mark.parametrize(("enrolled", "mandatory"), OFFERED)
+    def test_the_server_decides_what_may_be_chosen(
+        self, world: Attacked, *, enrolled: bool, mandatory: bool
+    ) -> None:
+        offered = OFFERED[enrolled, mandatory]
+        eve = somebody_in(world, enrolled=enrolled, mandatory=mandatory)
+        code = eve.app.code() if enrolled else None
+        opened = world.open(world.ask_for_link(eve), code).expect(200).body
+        assert set(opened["options"]) == offered
+        world.log.mark()
+        for choice in [*(set(CHOICES) - offered), "", "NO_THANKS", "disable"]:
+            body = {"change": opened["change"], "password": new_password(), "choice": choice}
+            assert world.auth.post("/api/password-changes/finish", body).status in {409, 422}
+        world.log.expect_none(eve.account, "password_set")
+        for choice in sorted(offered)[-1:]:
+            world.finish(eve, opened["change"], choice).expect(200)
+
+
+class TestLinks:
+    @pytest.mark.row(11)
+    def test_work_once_the_newest_alone_and_hold_256_bits(
+        self, world: Attacked, organisation: str
+    ) -> None:
+        sam = world.join(organisation)
+        world.log.mark()
+        first, second = world.ask_for_link(sam), world.ask_for_link(sam)
+        assert all(re.fullmatch(r"[A-Za-z0-9_-]{43}", ticket) for ticket in (first, second))
+        issued = world.log.expect(sam.links, "password_link_issued", cause="asked_for")
+        assert re.fullmatch("[0-9a-f]{64}", issued["data"]["ticket_digest"])
+        world.open(first).expect(410, "ticket-dead")
+        left_open = world.open(second).expect(200).body["change"]
+        change = world.open(second).expect(200).body["change"]
+        world.finish(sam, change, NO_THANKS).expect(200)
+        world.open(second).expect(410, "ticket-dead")
+        world.finish(sam, left_open, NO_THANKS).expect(410, "ticket-dead")
+        for spoilt in (second[:-1], second + "A", second.swapcase(), "A" * 43, ""):
+            assert world.open(spoilt).status in {410, 422}
+
+    @pytest.mark.row(11)
+    def test_die_after_half_an_hour(self, world: Attacked, organisation: str) -> None:
+        sam = world.join(organisation)
+        ticket = world.ask_for_link(sam)
+        world.open(ticket, web=world.later).expect(410, "ticket-dead")
+        change = world.open(ticket).expect(200).body["change"]
+        world.finish(sam, change, NO_THANKS, web=world.later).expect(410, "ticket-dead")
+
+    @pytest.mark.row(11, 15)
+    def test_die_with_any_change_of_the_account(self, world: Attacked, organisation: str) -> None:
+        ada = world.administrator(organisation)
+        for command in ("require_password_reset", "deactivate_staff"):
+            sam = world.join(organisation)
+            ticket = world.ask_for_link(sam)
+            change = world.open(ticket).expect(200).body["change"]
+            accepted(world.command(ada, command, world.about(sam)))
+            world.open(ticket).expect(410, "ticket-dead")
+            world.finish(sam, change, NO_THANKS).expect(410, "ticket-dead")
+
+    @pytest.mark.row(12)
+    def test_are_spent_by_no_scanner_and_name_the_configured_host(
+        self, world: Attacked, organisation: str
+    ) -> None:
+        sam = world.join(organisation)
+        seen = len(list((world.folder / "mail").glob("*.eml")))
+        world.auths[0].send(
+            "POST", "/api/password-resets", json={"username": sam.username},
+            headers={"Host": "evil.example", "X-Forwarded-Host": "evil.example",
+                     "Forwarded": "host=evil.example", "X-Forwarded-Proto": "ftp"},
+        )  # fmt: skip
+        ticket = world.link(sam)
+        mails = sorted((world.folder / "mail").glob("*.eml"))[seen:]
+        assert mails
+        assert all("evil" not in mail.read_text() for mail in mails)
+        world.log.mark()
+        for method in ("GET", "HEAD", "OPTIONS", "GET"):
+            assert world.auths[0].send(method, f"/password/{ticket}").status_code < 500
+        jar = world.auths[0].send("GET", f"/password/{ticket}").cookies
+        for path in ("/password", "/password/code", "/password/new"):
+            cookie = "; ".join(f"{name}={value}" for name, value in jar.items())
+            world.auths[0].send("GET", path, headers={"Cookie": cookie})
+        world.log.expect_none(organisation, "")
+        world.open(ticket).expect(200)
+
+    @pytest.mark.row(11)
+    def test_are_sent_three_times_an_hour(self, world: Attacked, organisation: str) -> None:
+        sam = world.join(organisation)
+        world.log.mark()
+        tickets = [world.ask_for_link(sam) for _ in range(3)]
+        for web in world.auths:
+            web.post("/api/password-resets", {"username": sam.username}).expect(202)
+        world.log.expect_none(sam.links, "nothing")
+        assert len(list(world.log.new(sam.links, "password_link_issued"))) == 3
+        world.open(tickets[-1]).expect(200)
+
+
+class TestAfterAReset:
+    @pytest.mark.row(15)
+    def test_nobody_is_logged_in_and_all_that_was_open_is_dead(
+        self, world: Attacked, organisation: str
+    ) -> None:
+        eve = world.join(organisation, choice=SETUP_NEW)
+        session = world.logged_in(eve, ahead=False).body["session"]
+        half = world.auth.post("/api/login/start", {"username": eve.username}).body["login"]
+        old = eve.password
+        change = world.open(world.ask_for_link(eve), eve.app.code()).expect(200).body["change"]
+        done = world.finish(eve, change, KEEP).expect(200, outcome="password_set")
+        assert not {"session", "device", "token"} & done.body.keys()
+        assert "set-cookie" not in done.headers
+        world.auth.get("/api/session", session).expect(401)
+        world.auths[1].get("/api/session", session).expect(401)
+        body = {"login": half, "password": old, "code": eve.app.code(AHEAD)}
+        assert world.ahead.post("/api/login/finish", body).status in {401, 410}
+
+
+class TestSettingUp:
+    @pytest.mark.row(16, 27)
+    def test_a_seed_is_random_standard_and_shown_once(
+        self, world: Attacked, organisation: str
+    ) -> None:
+        seen = set()
+        for _ in range(3):
+            sam = world.invite(organisation)
+            change = world.open(world.link(sam)).expect(200).body["change"]
+            shown = world.auth.post("/api/password-changes/authenticator", {"change": change})
+            assert shown.expect(200).headers["cache-control"] == "no-store"
+            uri = urlsplit(shown.body["otpauth_uri"])
+            told = {name: values[0] for name, values in parse_qs(uri.query).items()}
+            secret = shown.body["secret"].replace(" ", "")
+            assert len(b32decode(secret)) == 20
+            assert told["secret"] == secret
+            assert told.get("algorithm", "SHA1") == "SHA1"
+            assert (told.get("digits", "6"), told.get("period", "30")) == ("6", "30")
+            assert "<svg" in shown.body["qr_svg"]
+            assert "http" not in shown.body["qr_svg"].replace("http://www.w3.org/2000/svg", "")
+            again = world.auth.post("/api/password-changes/authenticator", {"change": change})
+            assert again.body.get("secret") != shown.body["secret"]
+            seen.add(secret)
+        assert len(seen) == 3
+
+    @pytest.mark.row(25)
+    def test_the_live_seed_is_untouched_until_the_new_one_is_confirmed(
+        self, world: Attacked, organisation: str
+    ) -> None:
+        eve = world.join(organisation, choice=SETUP_NEW)
+        change = world.open(world.ask_for_link(eve), eve.app.code()).expect(200).body["change"]
+        shown = world.auth.post("/api/password-changes/authenticator", {"change": change}).body
+        other = pyotp.TOTP(shown["secret"].replace(" ", ""))
+        body = {
+            "change": change, "password": new_password(), "choice": SETUP_NEW,
+            "authenticator": shown["authenticator"],
+        }  # fmt: skip
+        world.log.mark()
+        for code in (eve.app.wrong(), None, "１２３４５６"):
+            world.auth.post(
+                "/api/password-changes/finish", body | ({"code": code} if code else {})
+            ).expect(422)
+        world.log.expect_none(eve.account, "two_factor_enrolled")
+        refused = world.login(eve, code=other.now())  # Its codes open nothing yet.
+        refused.expect(401, "invalid-credentials")
+        world.logged_in(eve, ahead=True).expect(200, two_factor="on")
+
+    @pytest.mark.row(26)
+    def test_a_stolen_session_changes_no_factor(self, world: Attacked, organisation: str) -> None:
+        ada = world.administrator(organisation)
+        world.log.mark()
+        stolen = ada.session
+        for path in ("open", "authenticator", "finish"):
+            for body in (
+                {"ticket": stolen}, {"change": stolen},
+                {"change": stolen, "password": new_password(), "choice": NO_THANKS},
+            ):  # fmt: skip
+                answer = world.auth.post(f"/api/password-changes/{path}", body, stolen)
+                assert answer.status in {410, 422}, (path, body)
+        for code in ("000000", ""):
+            body = {"password": new_password(), "code": code}
+            world.auth.post("/api/step-up", body, stolen).expect(401)
+        for kind in ("password_set", "two_factor_enrolled", "two_factor_disabled"):
+            world.log.expect_none(ada.account, kind)

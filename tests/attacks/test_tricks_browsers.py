@@ -1,0 +1,217 @@
+"""Whose page makes another's browser send things; and who lies about where they come from."""
+
+import re
+from urllib.parse import quote
+
+import httpx
+import pytest
+
+from services.demo.world import Somebody
+from tests.attacks.system import SETUP_NEW, Attacked, Recorded
+
+PAGES = ("/login", "/forgot-password", "/password", "/home", "/step-up", "/nothing-here")
+SAFE_COOKIE = {"Path=/", "Secure", "HttpOnly"}
+
+
+class Browser:
+    """What a browser does with forms and cookies, without anything that it shows."""
+
+    def __init__(self, web: Recorded) -> None:
+        self.web, self.cookies = web, dict[str, str]()
+        self.raw: list[str] = []
+
+    def get(self, path: str, **headers: str) -> httpx.Response:
+        return self._send("GET", path, headers)
+
+    def post(self, path: str, fields: dict[str, str], **headers: str) -> httpx.Response:
+        ours = {"Origin": self.web.url, "Sec-Fetch-Site": "same-origin"} | headers
+        ours["Content-Type"] = "application/x-www-form-urlencoded"
+        body = "&".join(f"{quote(k)}={quote(v, safe='')}" for k, v in fields.items())
+        return self._send("POST", path, ours, content=body)
+
+    def fields(self, page: httpx.Response) -> dict[str, str]:
+        """The hidden fields of a page's first form."""
+        found = re.findall(r'<input[^>]*type="hidden"[^>]*>', page.text)
+        named = [(re.search(r'name="([^"]*)"', f), re.search(r'value="([^"]*)"', f)) for f in found]
+        return {n[1]: v[1] for n, v in named if n and v}
+
+    def log_in(
+        self, somebody: Somebody, code: str | None = None, leads_to: str = ""
+    ) -> httpx.Response:
+        """Both screens."""
+        first = self.get(f"/login?next={quote(leads_to, safe='')}" if leads_to else "/login")
+        self.post("/login", self.fields(first) | {"username": somebody.username})
+        second = self.get("/login/password")
+        told = {"password": somebody.password, "code": code or ""}
+        return self.post("/login/password", self.fields(second) | told)
+
+    def _send(self, method: str, path: str, headers: dict[str, str], **more: str) -> httpx.Response:
+        if self.cookies:
+            headers = headers | {"Cookie": "; ".join(f"{k}={v}" for k, v in self.cookies.items())}
+        answer = self.web.send(method, path, headers=headers, **more)
+        for one in answer.headers.get_list("set-cookie"):
+            self.raw.append(one)
+            name, _, value = one.split(";")[0].partition("=")
+            if value.strip('"'):
+                self.cookies[name] = value
+            else:
+                self.cookies.pop(name, None)
+        return answer
+
+
+@pytest.fixture
+def browser(world: Attacked) -> Browser:
+    """Give a browser that nobody used before."""
+    world.auths[0]._client.cookies.clear()
+    return Browser(world.auths[0])
+
+
+class TestCookies:
+    @pytest.mark.row(34)
+    def test_are_of_this_host_alone_and_new_at_each_login(
+        self, world: Attacked, organisation: str, browser: Browser
+    ) -> None:
+        sam = world.join(organisation)
+        browser.cookies["__Host-session"] = "A" * 43  # A fixed one, planted before the login.
+        browser.log_in(sam)
+        first = browser.cookies["__Host-session"]
+        assert first != "A" * 43
+        for raw in browser.raw:
+            name, *attributes = [part.strip() for part in raw.split(";")]
+            assert name.startswith("__Host-"), raw
+            assert set(attributes) >= SAFE_COOKIE, raw
+            assert any(a.lower() in {"samesite=lax", "samesite=strict"} for a in attributes), raw
+            assert not any(a.lower().startswith("domain") for a in attributes), raw
+        browser.cookies.pop("__Host-session")
+        browser.log_in(sam)
+        assert browser.cookies["__Host-session"] != first
+        # The log and the database hold its digest alone.
+        assert first not in str(world.fetch("SELECT s::text FROM session s"))
+
+    @pytest.mark.row(34, 54)
+    def test_are_no_key_to_the_api_nor_bearers_to_the_pages(
+        self, world: Attacked, organisation: str, browser: Browser
+    ) -> None:
+        sam = world.join(organisation)
+        browser.log_in(sam)
+        cookie = "; ".join(f"{k}={v}" for k, v in browser.cookies.items())
+        for method, path in (("GET", "/api/session"), ("POST", "/api/logout")):
+            answer = browser.web.send(method, path, headers={"Cookie": cookie})
+            assert answer.status_code == 401
+        token = {"Authorization": f"Bearer {browser.cookies['__Host-session']}"}
+        assert browser.web.send("GET", "/home", headers=token).status_code in {303, 307, 401}
+
+
+class TestForms:
+    @pytest.mark.row(54)
+    def test_from_elsewhere_are_refused_login_included(
+        self, world: Attacked, organisation: str, browser: Browser
+    ) -> None:
+        sam = world.join(organisation)
+        login = browser.fields(browser.get("/login")) | {"username": sam.username}
+        evil = "https://evil.example"
+        assert browser.post("/login", login, Origin=evil).status_code == 403
+        assert browser.post("/login", login, Origin="null").status_code == 403
+        for site in ("cross-site", "same-site", "none"):
+            headers = {"Sec-Fetch-Site": site}
+            assert browser.post("/login", login, **headers).status_code == 403
+        assert browser.post("/login", login | {"forgery": "A" * 43}).status_code == 403
+        assert browser.post("/login", {"username": sam.username}).status_code == 403
+        other = Browser(world.auths[0])
+        theirs = other.fields(other.get("/login"))
+        assert browser.post("/login", login | theirs).status_code == 403
+        bare = world.auths[0].send("POST", "/login", data=login)
+        assert bare.status_code == 403
+        assert browser.post("/login", login).status_code == 303
+        json = {"Content-Type": "application/json"}
+        assert browser.web.send("POST", "/login", content="{}", headers=json).status_code == 415
+
+    @pytest.mark.row(54)
+    def test_are_sent_by_post_alone(
+        self, world: Attacked, organisation: str, browser: Browser
+    ) -> None:
+        sam = world.join(organisation)
+        browser.log_in(sam)
+        world.log.mark()
+        for method in ("GET", "HEAD", "PUT", "DELETE", "PATCH"):
+            for path in ("/logout?everywhere=1", "/login?username=x", "/password/finish"):
+                headers = {"Cookie": "; ".join(f"{k}={v}" for k, v in browser.cookies.items())}
+                assert browser.web.send(method, path, headers=headers).status_code < 500
+        world.log.expect_none("", "logged_out")
+        assert browser.get("/home").status_code == 200
+
+
+class TestHeaders:
+    @pytest.mark.row(53)
+    def test_stand_on_every_answer(self, world: Attacked, browser: Browser) -> None:
+        for web in (world.auths[0], world.staff):
+            for path in (*PAGES, "/staff", "/api/session", "/openapi.json", "/health/live"):
+                answer = web.send("GET", path, headers={"Accept": "text/html"})
+                heads = answer.headers
+                policy = heads["content-security-policy"]
+                assert "default-src 'none'" in policy
+                assert "frame-ancestors 'none'" in policy
+                assert "unsafe" not in policy
+                assert "*" not in policy
+                if "text/html" in heads.get("content-type", ""):
+                    assert "form-action 'self'" in policy
+                    # No inline script or style needs a nonce: there is none.
+                    assert not re.search(
+                        r"<script(?![^>]*\ssrc=)|<style|\sstyle=|\son\w+=", answer.text
+                    )
+                assert heads["cache-control"] == "no-store"
+                assert heads["x-content-type-options"] == "nosniff"
+                assert "max-age=" in heads["strict-transport-security"]
+                assert "server" not in heads
+
+
+class TestWhereItLeads:
+    @pytest.mark.row(56)
+    @pytest.mark.parametrize(
+        "leads_to",
+        [
+            "https://evil.example/", "//evil.example", "/\\evil.example", "\\\\evil.example",
+            "/%2f/evil.example", "javascript:alert(1)", "http:evil.example", "/\t/evil.example",
+            "/\n/evil.example", "///evil.example", "/login/../\\evil.example", " //evil.example",
+            "http://127.0.0.1@evil.example/", "/home\r\nLocation: https://evil.example",
+        ],
+    )  # fmt: skip
+    def test_is_to_our_own_pages(
+        self, world: Attacked, organisation: str, browser: Browser, leads_to: str
+    ) -> None:
+        page = browser.get(f"/login?next={quote(leads_to, safe='')}")
+        assert page.status_code in {200, 400}
+        hidden = browser.fields(page)
+        assert "evil" not in hidden.get("next", "")
+        forged = hidden | {"username": "nobody", "next": leads_to}
+        there = browser.post("/login", forged)
+        assert there.headers.get("location", "/login/password") == "/login/password"
+
+    @pytest.mark.row(56)
+    def test_a_login_leads_to_nobody_elses(
+        self, world: Attacked, organisation: str, browser: Browser
+    ) -> None:
+        sam = world.join(organisation)
+        done = browser.log_in(sam, leads_to="//evil.example/x")
+        assert done.status_code == 303
+        assert "evil" not in done.headers["location"]
+
+
+class TestWhereItComesFrom:
+    @pytest.mark.row(57)
+    def test_nobody_chooses_their_address(self, world: Attacked, organisation: str) -> None:
+        """No proxy is trusted here, so that whatever the headers say, the peer counts."""
+        eve = world.join(organisation, choice=SETUP_NEW)
+        world.log.mark()
+        lies = {"X-Forwarded-For": "203.0.113.77", "Forwarded": "for=203.0.113.77",
+                "X-Real-IP": "203.0.113.77", "True-Client-IP": "203.0.113.77"}  # fmt: skip
+        for number in range(8):
+            started = world.auth.post("/api/login/start", {"username": eve.username})
+            body = {"login": started.body["login"], "password": "wrong-wrong-wrong-1"}
+            answer = world.auths[0].send(
+                "POST", "/api/login/finish", json=body,
+                headers=lies | {"X-Forwarded-For": f"203.0.113.{number}, garbage, \x7f"},
+            )  # fmt: skip
+        assert answer.status_code == 429  # Another address a try gives no fresh counter.
+        for process in world.processes:
+            assert "203.0.113" not in world.log_of(process)
