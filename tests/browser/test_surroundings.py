@@ -233,6 +233,14 @@ class TestLoginPage:
     async def test_other_names_of_this_host_lead_to_the_one_that_works(
         self, system: System, http: httpx.AsyncClient
     ) -> None:
-        answer = await http.get(f"{system.auth}/login?next=/home", headers={"host": "evil.example"})
+        host = system.auth.replace("http://127.0.0.1", "localhost")
+        answer = await http.get(f"{system.auth}/login?next=/home", headers={"host": host})
         assert answer.status_code == 307
         assert answer.headers["location"] == f"{system.auth}/login?next=/home"
+
+    async def test_a_host_header_decides_nothing(
+        self, system: System, http: httpx.AsyncClient
+    ) -> None:
+        answer = await http.get(f"{system.auth}/login", headers={"host": "evil.example"})
+        assert answer.status_code == 200
+        assert "evil.example" not in answer.text + str(answer.headers)

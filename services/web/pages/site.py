@@ -136,8 +136,7 @@ class Site:
             if request.method == "POST":
                 visit = Visit(request, self, await read_form(request))
                 self.forgery.check(request, visit.form.text("forgery"))
-            elif urlsplit(self.url).netloc != request.headers.get("host", ""):
-                # One address alone: cookies and the Origin of forms would not fit another.
+            elif _other_name_of(self.url, request.headers.get("host", "")):
                 query = f"?{request.url.query}" if request.url.query else ""
                 return RedirectResponse(f"{self.url}{request.url.path}{query}", 307)
             response = await page(visit)
@@ -148,6 +147,21 @@ class Site:
                 problem = failed()
             response = self.problem(visit, problem)
         return visit.finish(response)
+
+
+_LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+def _other_name_of(url: str, host: str) -> bool:
+    """
+    Whether *host* is this very machine by another name than the one in *url*.
+
+    Typed by developers alone; cookies and the Origin of forms wouldn't fit. Elsewhere the Host
+    header decides nothing: what stands behind a proxy may see any.
+    """
+    own, asked = urlsplit(url), urlsplit(f"//{host}")
+    names = {own.hostname, asked.hostname}
+    return len(names) == 2 and names <= _LOOPBACK
 
 
 def _origin(url: str) -> str:

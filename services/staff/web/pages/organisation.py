@@ -44,7 +44,11 @@ class _Pages:
         if wanted not in {"mandatory", "optional"}:
             return await self._ask_two_factor(visit, seat, organisation)
         try:
-            start = _start(visit.query("when"), visit.query("date"), visit.now)
+            start = (
+                _start(visit.query("when"), visit.query("date"), visit.now)
+                if wanted == "mandatory"
+                else None
+            )
         except ValueError as error:
             return await self._ask_two_factor(visit, seat, organisation, str(error))
         return await self._preview(visit, seat, organisation, wanted == "mandatory", start)
@@ -188,8 +192,10 @@ def _start(when: str, day: str, now: datetime) -> datetime | None:
     Raises:
         ValueError: It is no day ahead; a sentence for people.
     """
-    if when != "date":
+    if when == "now":
         return None
+    if when != "date":
+        raise ValueError("Choose from when it is to be mandatory.")
     try:
         start = datetime.combine(date.fromisoformat(day), time(), UTC)
     except ValueError:
