@@ -1,6 +1,7 @@
 """From a counted event to e-mails: whom to tell, at which address."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -9,7 +10,7 @@ import structlog
 from events.facts import Counted, Position
 from events.keys import RotatingKey
 from events.person import Person
-from events.staff import StaffDetailsChanged
+from events.staff import StaffDetailsChanged, TwoFactorDisabled
 from events.streams import organisation_of
 from events.vault.personal import unseal_details, unseal_text
 from events.vault.port import MissingEntryError
@@ -23,7 +24,11 @@ log = structlog.get_logger()
 
 
 class PeopleOf(Protocol):
-    """The part of `services.projections.port.Queries` that notices to many need."""
+    """The part of `services.projections.port.Queries` that notices need."""
+
+    async def person(
+        self, organisation_id: str, staff_id: str
+    ) -> tuple[Person | None, Position]: ...
 
     async def people(
         self, organisation_id: str, *, enrolled: bool | None, after: str = "", limit: int = 200
@@ -78,8 +83,22 @@ class Notifier:
     async def _tell(self, due: Notice, counted: Counted, person: Person, copy: str = "") -> None:
         data_key = await self._data_key(person)
         address = _address(due, counted, person, data_key)
-        if address is not None:
-            await self._send(due, counted, address, copy=copy)
+        if address is None:
+            return
+        fact = counted.fact
+        if isinstance(fact, TwoFactorDisabled) and fact.cause == "administrator":
+            by = await self._who(counted.actor, person.organisation_id)
+            reason = _reason(fact, person, data_key)
+            due = replace(due, values={**due.values, "by": by, "reason": reason})
+        await self._send(due, counted, address, copy=copy)
+
+    async def _who(self, actor: str, organisation_id: str) -> str:
+        """Who did it, by their role: a mailbox is no place for colleagues' names."""
+        kind, _, name = actor.partition("/")
+        if kind != "staff":
+            return f"a connected service ({name})"
+        colleague, _ = await self._people.person(organisation_id, name)
+        return "the support team" if colleague is None else "an administrator of your organisation"
 
     async def _tell_everyone(self, due: Notice, counted: Counted) -> None:
         organisation_id, after = organisation_of(counted.stream) or "", ""
@@ -114,6 +133,12 @@ class Notifier:
             )
             return
         log.info("mail.sent", event_id=counted.id, notice=due.template)
+
+
+def _reason(fact: TwoFactorDisabled, person: Person, data_key: bytes) -> str:
+    if fact.reason is None:
+        return "none."
+    return unseal_text(fact.reason, field="reason", owner=person.staff_id, data_key=data_key)
 
 
 def _address(due: Notice, counted: Counted, person: Person, data_key: bytes) -> str | None:

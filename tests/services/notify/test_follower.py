@@ -15,7 +15,7 @@ import pytest
 from events import streams
 from events.facts import Draft
 from events.staff import PasswordLinkIssued, StaffRegistered, TwoFactorDisabled
-from events.vault.personal import Details, seal_details
+from events.vault.personal import Details, seal_details, seal_text
 from events.vault.sealing import seal
 from infra.local import ports
 from services.notify.follower import Follower
@@ -29,6 +29,7 @@ from services.up.sink import MailSink, read
 from tests.services.projections.conftest import PARTITIONS, World, make_world, running, until
 
 LINK_KEY = b"l" * 32
+DATA_KEY = b"d" * 32
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +111,7 @@ async def following(world: World, post: Post, group: str) -> AsyncIterator[None]
 
 async def somebody(world: World, organisation_id: str, email: str) -> str:
     """A person whose details are really sealed, under a data key that is really in the vault."""
-    staff_id, data_key_id, data_key = str(uuid4()), str(uuid4()), b"d" * 32
+    staff_id, data_key_id, data_key = str(uuid4()), str(uuid4()), DATA_KEY
     await world.vault.put(
         seal(
             data_key,
@@ -161,6 +162,26 @@ async def test_a_link_reaches_its_owner_once(world: World, post: Post, group: st
     assert body is not None
     assert f"http://login.example/password/{ticket(link, LINK_KEY)}" in body.get_content()
     assert second["Subject"] == "Two-factor authentication is off"
+
+
+async def test_a_disabling_tells_by_whom_and_why(world: World, post: Post, group: str) -> None:
+    async with following(world, post, group):
+        organisation_id = await world.organisation()
+        staff_id = await somebody(world, organisation_id, "off@example.org")
+        admin_id = await somebody(world, organisation_id, "admin@example.org")
+        reason = seal_text("Lost phone.", field="reason", owner=staff_id, data_key=DATA_KEY)
+        draft = Draft(
+            streams.account(organisation_id, staff_id),
+            TwoFactorDisabled(cause="administrator", reason=reason),
+        )
+        for actor in (f"staff/{admin_id}", f"staff/{uuid4()}", "service/hr-system"):
+            await world.write(draft, actor=actor)
+        await post.has(3)
+    bodies = [body.get_content() for mail in post.mails() if (body := mail.get_body(("plain",)))]
+    assert all("Lost phone." in body for body in bodies)
+    assert "An administrator of your organisation disabled" in bodies[0]
+    assert "The support team disabled" in bodies[1]
+    assert "A connected service (hr-system) disabled" in bodies[2]
 
 
 async def test_an_expired_link_is_not_sent(world: World, post: Post, group: str) -> None:

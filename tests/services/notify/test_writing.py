@@ -20,7 +20,9 @@ WRITING = Writing("https://login.example/", b"k" * 32)
 COUNTED = Counted(
     StaffForgotten(), "event-1", "s", "d" * 64, AT, Position("g", 0, 1), "system", "c"
 )
-VALUES = {"expires": AT, "count": 3, "effective": AT}
+VALUES = {
+    "expires": AT, "count": 3, "effective": AT, "by": "the support team", "reason": "Lost phone.",
+}  # fmt: skip
 TEMPLATES = sorted(
     path.stem for path in (Path(writing.__file__).parent / "templates").glob("*.txt")
 )

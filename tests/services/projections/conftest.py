@@ -94,6 +94,7 @@ class World:
         basis: Sequence[str] = (),
         heads: Mapping[str, str | None] | None = None,
         event_id: str | None = None,
+        actor: str = "system",
     ) -> Written:
         """Write on the heads as they are now, and wait until it counts."""
         names = {draft.stream for draft in drafts} | set(basis)
@@ -103,7 +104,7 @@ class World:
             )
             heads = {row["stream"]: row["digest"] for row in rows}
         return await self.writer.write(
-            self.proposal(*drafts, basis=basis, heads=heads, event_id=event_id)
+            self.proposal(*drafts, basis=basis, heads=heads, event_id=event_id, actor=actor)
         )
 
     @staticmethod
@@ -112,6 +113,7 @@ class World:
         heads: Mapping[str, str | None],
         basis: Sequence[str] = (),
         event_id: str | None = None,
+        actor: str = "system",
     ) -> Proposal:
         return Proposal(
             drafts=drafts,
@@ -119,7 +121,7 @@ class World:
             heads=heads,
             clock=datetime.now(UTC),
             event_id=event_id or uuid(),
-            actor="system",
+            actor=actor,
             correlation_id=uuid(),
         )
 
