@@ -38,7 +38,9 @@ def previews() -> Iterator[str]:
         ("services.auth.web.pages", "/assets"),
         ("services.staff.web.pages", "/staff/assets"),
     ):
-        site = Site(package=package, url=url, assets_path=assets, key=_key, now=lambda: NOW)
+        site = Site(
+            package=package, url=url, assets_path=assets, start="/", key=_key, now=lambda: NOW
+        )
         for name, (of, template, values) in PAGES.items():
             if of == package:
                 _add(site, name, template, values)

@@ -45,6 +45,7 @@ class Site:
         package: str,
         url: str,
         assets_path: str,
+        start: str,
         key: Callable[[str], bytes],
         now: Clock,
         also: Sequence[str] = (),
@@ -55,6 +56,7 @@ class Site:
             package: Its folder ``templates`` holds this service's templates.
             url: Where people reach the service.
             assets_path: Where the stylesheet is, as ``/assets``: the other service has its own.
+            start: The path that its pages begin at.
             key: The key ring's ``derive``.
             now: The clock that decisions see.
             also: Addresses of services that forms lead on to (in production it is the same origin).
@@ -83,6 +85,7 @@ class Site:
             lstrip_blocks=True,
         )
         self._templates.filters.update(words.FILTERS)
+        self._templates.globals["first_page"] = start
         self._templates.globals["asset"] = lambda name: (
             f"{assets_path}/{assets.assets()[name].digest}/{name}"
         )

@@ -23,6 +23,7 @@ class Visit:
         self.request, self.form, self._site = request, form, site
         self.now: datetime = site.now()
         self._cookies: list[Callable[[Response], None]] = []
+        self._session_after: str | None = self.session
         self._half = site.forgery.random_half(request)
         self._new_half = False
 
@@ -61,12 +62,16 @@ class Visit:
         same_site: Literal["lax", "strict"] = "lax",
     ) -> None:
         """Set a cookie with the answer."""
+        if name == SESSION:
+            self._session_after = value
         self._cookies.append(
             lambda response: set_cookie(response, name, value, lives=lives, same_site=same_site)
         )
 
     def forget(self, name: str) -> None:
         """Clear a cookie with the answer, where the browser has it."""
+        if name == SESSION:
+            self._session_after = None
         if name in self.request.cookies:
             self._cookies.append(lambda response: clear_cookie(response, name))
 
@@ -114,4 +119,5 @@ class Visit:
         """The token for a form on this page; the cookie that it goes with comes along."""
         if self._half is None:
             self._half, self._new_half = self._site.forgery.new_half(), True
-        return self._site.forgery.token(self._half, self.session or "")
+        # The form comes back with the cookies as this answer leaves them.
+        return self._site.forgery.token(self._half, self._session_after or "")

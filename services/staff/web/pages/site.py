@@ -11,6 +11,7 @@ def pages(ground: PagesGround) -> Site:
         package="services.staff.web.pages",
         url=ground.places.staff,
         assets_path="/staff/assets",
+        start="/staff",
         key=ground.base.ring.derive,
         now=ground.base.now,
         also=(ground.places.auth,),
