@@ -7,6 +7,7 @@ from playwright.async_api import Page, expect
 
 from tests.browser.conftest import Visitor
 from tests.browser.preview import previews
+from tests.browser.test_accessible import WCAG, violations
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +39,7 @@ class TestStrength:
             await field.fill(typed)
             await expect(words).to_have_text(told)
             await expect(meter).to_be_visible()
+        assert await violations(page, WCAG) == []
 
 
 class TestPasswordShown:

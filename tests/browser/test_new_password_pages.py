@@ -135,6 +135,19 @@ class TestForgotten:
         await log_in(page, system.auth, ada)
         await is_titled(page, "You are logged in")
 
+    async def test_five_wrong_codes_end_the_link(
+        self, page: Page, system: System, agency: Agency, staffing: Staffing
+    ) -> None:
+        ada = await agency.person("Ada Clarke", enrolled=True)
+        await ask_for_link(page, system, ada)
+        await follow(page, await staffing.link(ada, 2))
+        for _ in range(5):
+            await page.get_by_label("Authenticator code").fill("000000")
+            await page.get_by_role("button", name="Continue").click()
+        await page.get_by_label("Authenticator code").fill(ada.code())
+        await page.get_by_role("button", name="Continue").click()
+        await is_titled(page, "This link no longer works")
+
     async def test_a_used_link_says_what_to_do_next(
         self, page: Page, agency: Agency, staffing: Staffing
     ) -> None:

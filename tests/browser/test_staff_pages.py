@@ -181,6 +181,16 @@ class TestActions:
         await expect(page.get_by_role("alert")).to_contain_text("Nothing was changed.")
 
 
+class TestOutcome:
+    async def test_nothing_is_shown_as_done_before_it_is(
+        self, page: Page, system: System, staffing: Staffing
+    ) -> None:
+        await support(page, staffing)
+        await page.goto(f"{system.staff}/staff/commands/7d0c5f4e-0000-4000-8000-00000000000a")
+        await is_titled(page, "It is being carried out")
+        await expect(page.get_by_role("link", name="Look again")).to_be_visible()
+
+
 class TestStepUp:
     async def test_password_and_code_are_asked_for_again_after_ten_minutes(
         self, page: Page, system: System, agency: Agency, staffing: Staffing
