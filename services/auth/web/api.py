@@ -13,14 +13,15 @@ from services.auth.handlers.login import ChangeRequired, FinishLogin, LinkSent, 
 from services.auth.handlers.service import Service
 from services.auth.web.qr import qr_svg
 from services.web.bodies import Body, StrictRoute
+from services.web.documented import BEARER, NO_NUL, problems
 from services.web.plumbing import client_address, request_id
 from services.web.requests import bearer, idempotency_key
 
-Username = Annotated[str, Field(min_length=1, max_length=320)]
-Ticket = Annotated[str, Field(min_length=1, max_length=1024)]
-Secret = Annotated[str, Field(max_length=1024)]
+Username = Annotated[str, Field(min_length=1, max_length=320, json_schema_extra=NO_NUL)]
+Ticket = Annotated[str, Field(min_length=1, max_length=1024, json_schema_extra=NO_NUL)]
+Secret = Annotated[str, Field(max_length=1024, json_schema_extra=NO_NUL)]
 """A password, as typed; what no password can be is refused as a wrong one is."""
-Code = Annotated[str, Field(max_length=64)]
+Code = Annotated[str, Field(max_length=64, json_schema_extra=NO_NUL)]
 """A code, as typed; what is no code is refused as a wrong one is."""
 
 TwoFactor = Literal["on", "off"]
@@ -129,19 +130,6 @@ class SteppedUp(BaseModel):
     fresh_until: Moment
 
 
-class ProblemDetails(BaseModel):
-    """RFC 9457."""
-
-    type: str
-    title: str
-    status: int
-
-
-def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    content = {"application/problem+json": {"schema": ProblemDetails.model_json_schema()}}
-    return {status: {"description": _MEANS[status], "content": content} for status in statuses}
-
-
 _MEANS: Final = {
     400: "bad-request",
     401: "invalid-credentials, the same for every cause; wrong-code for a link",
@@ -152,6 +140,10 @@ _MEANS: Final = {
     429: "too-many-attempts, with Retry-After",
     503: "not-done, outcome-unknown or unavailable, with Retry-After",
 }
+
+
+def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    return problems(_MEANS, *statuses)
 
 
 def caller(request: Request) -> Caller:
@@ -253,7 +245,12 @@ def _passwords(service: Service) -> APIRouter:
 def _sessions(service: Service) -> APIRouter:
     router = _router("session")
 
-    @router.get("/session", response_model_exclude_none=True, responses=_problems(401, 503))
+    @router.get(
+        "/session",
+        response_model_exclude_none=True,
+        dependencies=[BEARER],
+        responses=_problems(401, 503),
+    )
     async def who(request: Request) -> SessionAnswer:
         found = await service.sessions.who(bearer(request))
         session, loaded = found.session.session, found.session.loaded
@@ -271,13 +268,22 @@ def _sessions(service: Service) -> APIRouter:
             position=str(loaded.place.position),
         )
 
-    @router.post("/logout", status_code=204, responses=_problems(400, 401, 422, 503))
+    @router.post(
+        "/logout",
+        status_code=204,
+        dependencies=[BEARER],
+        responses=_problems(400, 401, 422, 503),
+    )
     async def log_out(request: Request, body: LogOut | None = None) -> Response:
         everywhere = body is not None and body.everywhere
         await service.sessions.log_out(bearer(request), caller(request), everywhere=everywhere)
         return Response(status_code=204)
 
-    @router.post("/step-up", responses=_problems(400, 401, 403, 422, 429, 503))
+    @router.post(
+        "/step-up",
+        dependencies=[BEARER],
+        responses=_problems(400, 401, 403, 422, 429, 503),
+    )
     async def step_up(body: StepUp, request: Request) -> SteppedUp:
         fresh_until = await service.sessions.step_up(
             bearer(request), body.password, body.code, caller(request), body.device

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -12,6 +12,16 @@ from events.person import Person
 from events.staff import Role
 from services.projections.port import CommandRow, Summary
 from services.staff.web.unsealing import Names
+
+MEANS: Final = {
+    400: "bad-request: at_least is no position, or the Idempotency-Key is too short",
+    401: "unauthenticated",
+    403: "not-permitted, two-factor-required; step-up-required",
+    404: "not-found: it isn't there, or is another organisation's",
+    422: "invalid",
+    503: "not-yet: at_least isn't reached; unavailable; with Retry-After",
+}
+"""Problems, and what each status means."""
 
 SUSPENDED_AT = 100
 """Wrong codes with right passwords, in a row (PRODUCT.md)."""

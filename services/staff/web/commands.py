@@ -8,11 +8,12 @@ from collections import OrderedDict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request
-from pydantic import StringConstraints
+from pydantic import ConfigDict, StringConstraints
 
 from events import streams
 from events.canonical import NotCanonicalError, digest, dumps
 from events.commands import (
+    COMMANDS,
     Command,
     UnreadableCommandError,
     parse_command,
@@ -22,9 +23,10 @@ from events.commands import (
 from services.staff.domain.errors import NotPermittedError, RefusedError, StepUpRequiredError
 from services.staff.domain.rights import Rights, check
 from services.staff.web import callers
-from services.staff.web.answers import OutcomeAnswer, SentAnswer
+from services.staff.web.answers import MEANS, OutcomeAnswer, SentAnswer
 from services.staff.web.ground import Ground
 from services.web.bodies import Body, StrictRoute
+from services.web.documented import BEARER, problems
 from services.web.plumbing import request_id
 from services.web.problems import Problem
 from services.web.requests import derived_id, idempotency_key
@@ -33,8 +35,29 @@ _SOURCE = "twofold/staff"
 _REMEMBERED = 1_000
 
 
+def _documented(schema: dict[str, Any]) -> None:
+    """A type has its own data; `_parse` sees to it, and this tells of it."""
+    kinds = [
+        {
+            "type": "object",
+            "properties": {
+                "type": {"enum": [name, f"twofold.command.{name}.v1"]},
+                "data": command.model_json_schema(),
+            },
+            "required": ["type", "data"],
+            "additionalProperties": False,
+        }
+        for name, command in COMMANDS.items()
+    ]
+    described = {name: schema[name] for name in ("title", "description")}
+    schema.clear()
+    schema.update({**described, "oneOf": kinds})
+
+
 class CommandBody(Body):
     """A command by its short name (or its type in full), with its data."""
+
+    model_config = ConfigDict(json_schema_extra=_documented)
 
     type: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_.]{1,100}$")]
     data: dict[str, Any]
@@ -103,9 +126,14 @@ class Commands:
 
 def routes(ground: Ground, commands: Commands) -> APIRouter:
     """The routes."""
-    router = APIRouter(prefix="/api/commands", route_class=StrictRoute, tags=["commands"])
+    router = APIRouter(
+        prefix="/api/commands",
+        route_class=StrictRoute,
+        tags=["commands"],
+        dependencies=[BEARER],
+    )
 
-    @router.post("", status_code=202)
+    @router.post("", status_code=202, responses=problems(MEANS, 400, 401, 403, 422, 503))
     async def send(request: Request, body: CommandBody) -> SentAnswer:
         """Publish a command."""
         caller = await callers.who_calls(request, ground)
@@ -114,7 +142,11 @@ def routes(ground: Ground, commands: Commands) -> APIRouter:
         sent = await commands.send(body, caller, key=key, correlation_id=correlation_id)
         return SentAnswer(command_id=sent)
 
-    @router.get("/{command_id}", response_model_exclude_none=True)
+    @router.get(
+        "/{command_id}",
+        response_model_exclude_none=True,
+        responses=problems(MEANS, 401, 403, 422, 503),
+    )
     async def outcome(
         request: Request,
         command_id: Annotated[str, Path(pattern=rf"^{streams.COMMAND_ID}$")],

@@ -3,10 +3,11 @@
 from fastapi import APIRouter, Request
 
 from services.staff.web import callers
-from services.staff.web.answers import PolicyAnswer, SummaryAnswer
+from services.staff.web.answers import MEANS, PolicyAnswer, SummaryAnswer
 from services.staff.web.ground import Ground
 from services.staff.web.questions import AtLeast, Id, reached
 from services.web.bodies import StrictRoute
+from services.web.documented import BEARER, problems
 
 
 def routes(ground: Ground) -> APIRouter:
@@ -15,6 +16,8 @@ def routes(ground: Ground) -> APIRouter:
         prefix="/api/organisations/{organisation_id}",
         route_class=StrictRoute,
         tags=["organisations"],
+        dependencies=[BEARER],
+        responses=problems(MEANS, 400, 401, 403, 404, 422, 503),
     )
     queries = ground.queries
 

@@ -9,6 +9,7 @@ from events.facts import Position
 from events.person import Person
 from services.staff.web import callers
 from services.staff.web.answers import (
+    MEANS,
     EventAnswer,
     HistoryAnswer,
     OnOff,
@@ -20,6 +21,7 @@ from services.staff.web.ground import Ground
 from services.staff.web.questions import AtLeast, Id, reached
 from services.staff.web.unsealing import names_of, reasons_of
 from services.web.bodies import StrictRoute
+from services.web.documented import BEARER, problems
 
 PAGE = 200
 
@@ -30,6 +32,8 @@ def routes(ground: Ground) -> APIRouter:
         prefix="/api/organisations/{organisation_id}/staff",
         route_class=StrictRoute,
         tags=["people"],
+        dependencies=[BEARER],
+        responses=problems(MEANS, 400, 401, 403, 404, 422, 503),
     )
     queries = ground.queries
 

@@ -12,7 +12,12 @@ from services.web.problems import Problem
 Id = Annotated[str, Path(pattern=rf"^{streams.UUID}$")]
 AtLeast = Annotated[
     str | None,
-    Query(max_length=100, description="generation:partition:offset; the answer includes it"),
+    Query(
+        max_length=100,
+        description="generation:partition:offset; the answer includes it",
+        # Told, and not checked, for what is no position is a 400.
+        json_schema_extra={"pattern": "^[^:]*:[0-9]{1,9}:[0-9]{1,18}$"},
+    ),
 ]
 
 

@@ -124,7 +124,7 @@ class TestTheRule:
                              "time_step", "session", "link", "generation", "partitions"]),
             JSON, max_size=5,
         )  # fmt: skip
-        tried(10_000, st.tuples(kinds, data), check)
+        tried(4_000, st.tuples(kinds, data), check)
 
 
 class TestRecords:
@@ -216,7 +216,7 @@ class TestTheRest:
                 assert text.isprintable()
             assert SealedEntry.from_bytes(entry.to_bytes()) == entry
 
-        tried(5_000, mutilated(told), check)
+        tried(11_000, mutilated(told), check)
 
     def test_positions_tickets_and_bodies_are_read_or_refused(self, tried: Try) -> None:
         tickets = Tickets(keys.generate())
