@@ -1,6 +1,7 @@
 """One whole running system to attack, seen from outside, and the people who use it."""
 
 import asyncio
+import json
 import sys
 import time
 import uuid
@@ -39,6 +40,27 @@ SETUP_NEW, KEEP, NO_THANKS = "setup_new", "keep_existing", "no_thanks"
 CHOICES = (NO_THANKS, KEEP, SETUP_NEW)
 PARTITIONS = 2
 HALF_AN_HOUR = timedelta(minutes=31)
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A record that stands in a topic."""
+
+    partition: int
+    offset: int
+    at: int
+    key: bytes
+    value: bytes | None
+    headers: tuple[tuple[str, bytes | None], ...]
+
+    @property
+    def members(self) -> dict[str, Any]:
+        """What its JSON holds; nothing where it is none."""
+        try:
+            found = json.loads(self.value or b"")
+        except ValueError:
+            return {}
+        return found if isinstance(found, dict) else {}
 
 
 class Recorded(Web):
@@ -127,7 +149,7 @@ class Attacked(World):
         """What a process has logged."""
         return (self.folder / f"{process}.log").read_text()
 
-    def records(self, topic: str) -> list[Message]:
+    def records(self, topic: str) -> list[Written]:
         """Every record that stands in a topic, from its start."""
         return read_all(self.stack.kafka, self.topic(topic))
 
@@ -144,7 +166,7 @@ class Attacked(World):
         producer = Producer({"bootstrap.servers": self.stack.kafka, "partitioner": "murmur2"})
         producer.produce(
             self.topic(topic), value, key, partition, headers=list(headers),
-            on_delivery=lambda error, _: error and failures.append(error),
+            on_delivery=lambda error, _: failures.extend([error] if error else []),
         )  # fmt: skip
         assert producer.flush(10) == 0
         assert not failures, failures
@@ -187,27 +209,35 @@ def until(found: Callable[[], Any], within_s: float = 20) -> Any:
     return value
 
 
-def read_all(bootstrap: str, topic: str) -> list[Message]:
+def read_all(bootstrap: str, topic: str) -> list[Written]:
     """Every record of a topic up to its present ends."""
     consumer = Consumer(
         {"bootstrap.servers": bootstrap, "group.id": f"attacks-{uuid.uuid4()}",
          "enable.auto.commit": False}
     )  # fmt: skip
     try:
-        found: list[Message] = []
+        found: list[Written] = []
         for partition in consumer.list_topics(topic, 10).topics[topic].partitions:
             place = TopicPartition(topic, partition, OFFSET_BEGINNING)
             low, high = consumer.get_watermark_offsets(place, 10)
             place.offset = low
             consumer.assign([place])
-            while consumer.position([place])[0].offset < high and low < high:
-                messages = consumer.consume(1000, 1)
-                found += [message for message in messages if message.error() is None]
-                if not messages:
-                    break
+            left = high - low
+            while left > 0:
+                messages = consumer.consume(min(left, 1000), 5)
+                found += [_written(message) for message in messages]
+                left -= len(messages)
+                assert messages, f"{topic} can't be read to its end"
         return found
     finally:
         consumer.close()
+
+
+def _written(message: Message) -> Written:
+    assert message.error() is None, message.error()
+    headers = tuple((str(one[0]), one[1]) for one in message.headers() or [])
+    place = (message.partition() or 0, message.offset() or 0, message.timestamp()[1])
+    return Written(*place, message.key() or b"", message.value(), headers)  # type: ignore[arg-type]
 
 
 @contextmanager

@@ -100,7 +100,7 @@ class TestCrashes:
         try:
             threads = [
                 threading.Thread(
-                    target=lambda n=n: answers.append(  # type: ignore[misc]
+                    target=lambda n=n: answers.append(
                         world.login(eve, code=code, web=world.auths[n]).status
                     )
                 )

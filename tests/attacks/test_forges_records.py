@@ -2,7 +2,6 @@
 
 import json
 from hashlib import sha256
-from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -14,21 +13,8 @@ from tests.attacks.system import SETUP_NEW, Attacked, until
 
 def of(world: Attacked, stream: str) -> list[tuple[int, bytes]]:
     """Partition and value of a stream's records."""
-    found = []
-    for message in world.records("twofold.events"):
-        value = message.value() or b""
-        if members_of(value).get("subject") == stream:
-            found.append((message.partition(), value))
-    return found
-
-
-def members_of(value: bytes | None) -> dict[str, Any]:
-    """A record's members; none where it is no record of theirs."""
-    try:
-        found = json.loads(value or b"")
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
+    records = world.records("twofold.events")
+    return [(r.partition, r.value or b"") for r in records if r.members.get("subject") == stream]
 
 
 def head(value: bytes) -> str:
@@ -97,23 +83,22 @@ class TestTheVault:
         mallory, eve = world.join(organisation), world.join(organisation, choice=SETUP_NEW)
         theirs = _entry_of(world, mallory)
         victim = _entry_of(world, eve)
-        entries = {m.key(): m for m in world.records("twofold.vault") if m.value()}
+        entries = {m.key: m for m in world.records("twofold.vault") if m.value}
         stolen, original = entries[theirs.encode()], entries[victim.encode()]
-        swapped = json.loads(stolen.value()) | {"entry": victim, "id": victim}
-        swapped = {k: v for k, v in swapped.items() if k in json.loads(original.value())}
-        for value in (stolen.value(), json.dumps(swapped).encode(), canonical.dumps(swapped)):
-            world.produce("twofold.vault", value, victim, partition=original.partition())
+        swapped = stolen.members | {"entry": victim, "id": victim}
+        swapped = {k: v for k, v in swapped.items() if k in original.members}
+        for value in (stolen.value, json.dumps(swapped).encode(), canonical.dumps(swapped)):
+            world.produce("twofold.vault", value, victim, partition=original.partition)
         eve_with_his = Somebody(organisation, eve.staff_id, eve.username, "", mallory.password)
         answer = world.login(eve_with_his, code=eve.app.code())
         assert answer.status in {401, 503}
-        world.produce("twofold.vault", original.value(), victim, partition=original.partition())
+        world.produce("twofold.vault", original.value, victim, partition=original.partition)
         until(lambda: world.login(eve, code=eve.app.wrong()).status != 503)
 
     @pytest.mark.row(38)
     def test_each_entry_has_a_data_key_of_its_own(self, world: Attacked) -> None:
         seen: dict[str, set[str]] = {}
-        values = [members_of(m.value()) for m in world.records("twofold.vault") if m.value()]
-        values = [value for value in values if value.get("kind")]
+        values = [r.members for r in world.records("twofold.vault") if r.members.get("kind")]
         assert values
         for value in values:
             for name, member in value.items():
@@ -128,8 +113,8 @@ class TestTheVault:
 def _entry_of(world: Attacked, somebody: Somebody) -> str:
     """The id of the entry that holds their password."""
     record = next(
-        members_of(value)
+        json.loads(value)
         for _, value in reversed(of(world, somebody.account))
-        if ".password_set." in members_of(value)["type"]
+        if ".password_set." in json.loads(value)["type"]
     )
     return str(record["data"]["credential"])

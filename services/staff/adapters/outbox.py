@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Final, Self
@@ -11,15 +12,14 @@ import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka import errors as kafka_errors
 
-from events import topics
+from events import streams, topics
 from events.canonical import digest
 from events.commands import CommandOutcome, write_outcome
 from events.log.clients import REQUEST_TIMEOUT_MS, Connection, producer
 from events.log.port import AppendUnknownError, LogUnavailableError
 from services.staff.ports import DeadLetter
 
-LONGEST_KEY: Final = 1024
-"""Bytes of a dead letter's key; it is left out where it is longer."""
+_ORGANISATION: Final = re.compile(streams.UUID.encode())
 
 _GIVE_UP_S: Final = 2 * REQUEST_TIMEOUT_MS / 1000
 _CONTENT_TYPE: Final = ("content-type", b"application/cloudevents+json")
@@ -90,8 +90,8 @@ class KafkaOutbox:
 
     async def dead_letter(self, letter: DeadLetter) -> None:
         raw = letter.raw
-        # A key may be as long as a record: with more beside it, no topic would take the letter.
-        key = raw.key if len(raw.key or b"") <= LONGEST_KEY else None
+        # Whatever else was sent as a key may be a secret, or longer than a topic takes.
+        key = raw.key if _ORGANISATION.fullmatch(raw.key or b"") else None
         value = json.dumps(
             {
                 "reason": letter.reason,

@@ -17,6 +17,9 @@ from tests.services.staff.people import uuid
 CANARY = "canary-4711"
 
 
+POISONED = b"7f0c2f64-51f7-4a0e-9b4c-6d1f6e0a9c11"
+
+
 class TestEveryCommand:
     async def test_takes_effect_and_has_its_outcome(self, busy: Office) -> None:
         acme = await busy.organisation()
@@ -292,12 +295,12 @@ class TestDeadLetters:
             ("unreadable", b" " * 65_537 + good, None),
             ("unreadable", good.replace(b'"staff_id"', b'"staff_Id"'), None),
         ]
-        for index, (_, value, headers) in enumerate(cases):
-            await busy.put(value, key=f"dead-{index}".encode(), headers=headers)
+        keys = [uuid().encode() for _ in cases]
+        for key, (_, value, headers) in zip(keys, cases, strict=True):
+            await busy.put(value, key=key, headers=headers)
         await busy.put(good)
         assert (await busy.outcome(json.loads(good)["id"]))["outcome"] == "accepted"
-        for index, (reason, _, _) in enumerate(cases):
-            key = f"dead-{index}".encode()
+        for key, (reason, _, _) in zip(keys, cases, strict=True):
             letter = await busy.dead_letter(key)
             assert letter["reason"] == reason
             assert CANARY not in json.dumps(letter)
@@ -313,8 +316,7 @@ class TestDeadLetters:
         await _put_poisoned_batch(busy, values)
         for value in values:
             assert (await busy.outcome(json.loads(value)["id"]))["outcome"] == "accepted"
-        assert (await busy.dead_letter(b"poison"))["reason"] == "bad-headers"
-
+        assert (await busy.dead_letter(POISONED))["reason"] == "bad-headers"
 
     async def test_leave_out_a_key_as_long_as_a_record_and_the_next_is_processed(
         self, busy: Office
@@ -333,7 +335,7 @@ async def _put_poisoned_batch(office: Office, values: list[bytes]) -> None:
     signed = [sign(value, office.operator.id, office.operator.private) for value in values]
     for key, value, headers in (
         (b"k", values[0], signed[0]),
-        (b"poison", b"{}", [("name-to-spoil", b"x")]),
+        (POISONED, b"{}", [("name-to-spoil", b"x")]),
         (b"k", values[1], signed[1]),
     ):
         assert batch.append(timestamp=None, key=key, value=value, headers=headers)
