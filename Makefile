@@ -5,7 +5,7 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 export TWOFOLD_FOLDER ?= .twofold
 
-.PHONY: help run reset test demo lint attacks fuzz browser bench lock venv venv-dev
+.PHONY: help run reset test faults breaks demo lint attacks fuzz browser bench lock venv venv-dev
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -21,7 +21,14 @@ demo: venv ## show each promised behaviour against the running system (in anothe
 
 test: venv-dev ## run all tests on a Kafka and a PostgreSQL of their own; ARGS=... goes to pytest
 	@bash infra/install-test-tools.sh
-	@.venv/bin/python -m pytest $(ARGS)
+	@.venv/bin/python -m pytest -m "not slow" $(ARGS)
+
+faults: venv-dev ## kill, stop, freeze and cut off each part of the running system, and print what came of it
+	@bash infra/install-test-tools.sh
+	@.venv/bin/python -m pytest -m slow $(ARGS)
+
+breaks: venv-dev ## break ten rules on purpose, one at a time in a copy, and name the test that catches each
+	@.venv/bin/python -m tests.breaks.run
 
 attacks: venv-dev ## try what an attacker would, and print the checklist with a mark a row
 	@.venv/bin/python -m pytest -m attacks --thorough --checklist -q $(ARGS)

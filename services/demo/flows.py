@@ -77,6 +77,11 @@ class World:
         self.shown += 1
         self.console.print(f"  [green]✓[/green] {claim}", highlight=False)
 
+    def close(self) -> None:
+        """Let go of connections."""
+        for one in (self.auth, self.ahead, self.staff, self.log, self.vault, self.operator):
+            one.close()
+
     # ---- joining --------------------------------------------------------------------------------
 
     def organisation(self, name: str) -> str:

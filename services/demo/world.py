@@ -91,6 +91,10 @@ class Web:
         """GET, with a bearer *token*."""
         return _answer(self._client.get(path, headers=_bearer(token)))
 
+    def close(self) -> None:
+        """Let go of its connections."""
+        self._client.close()
+
 
 class Mailbox:
     """The folder in which the development mail sink leaves each e-mail as a file."""
@@ -133,7 +137,7 @@ class Log:
     def __post_init__(self) -> None:
         self._consumer = Consumer(
             {"bootstrap.servers": self.bootstrap, "group.id": f"demo-{uuid4()}",
-             "enable.auto.commit": False}
+             "enable.auto.commit": False, "log_level": 0}
         )  # fmt: skip
         found = self._consumer.list_topics(self.topic, 10).topics[self.topic].partitions
         ends = []
@@ -150,6 +154,10 @@ class Log:
                 record["_key"] = (message.key() or b"").decode()
                 record["_place"] = (message.partition(), message.offset())
                 self.records.append(record)
+
+    def close(self) -> None:
+        """Let go of the broker."""
+        self._consumer.close()
 
     def mark(self) -> None:
         """From here on, `expect` looks at newer records alone."""
@@ -299,10 +307,14 @@ class Publisher:
         outcomes: Log,
         topic: str = "twofold.commands",
     ) -> None:
-        self._producer = Producer({"bootstrap.servers": bootstrap, "acks": "all"})
+        self._producer = Producer({"bootstrap.servers": bootstrap, "acks": "all", "log_level": 0})
         self._topic = topic
         self._audience, self._key_id, self._outcomes = audience, key_id, outcomes
         self._key = Ed25519PrivateKey.from_private_bytes(key)
+
+    def close(self) -> None:
+        """Let go of the broker."""
+        self._outcomes.close()
 
     def send(
         self,
