@@ -39,7 +39,6 @@ class TestLogin:
         await expect(page.locator(".badge")).to_have_text("Off")
         await expect(page.get_by_text("To turn it on, set a new password")).to_be_visible()
 
-    @EITHER
     async def test_what_was_wrong_is_never_told_apart(
         self, page: Page, system: System, agency: Agency
     ) -> None:
