@@ -133,6 +133,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     for line in (
         "row(*numbers): shows these rows of the checklist (tests/checklist.py)",
+        "quick: of the attacks on a whole system, one that every run of the suite has",
         "thorough: takes too long for every run of the suite; `make attacks` runs it",
     ):
         config.addinivalue_line("markers", line)

@@ -17,10 +17,16 @@ from tests.stack import TestStack
 LAST = "test_searches_for_secrets"
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Of what takes a whole system, every run of the suite has the part that is marked `quick`."""
     for item in items:
-        if "tests/attacks" in item.nodeid:
-            item.add_marker(pytest.mark.attacks)
+        if "tests/attacks" not in item.nodeid:
+            continue
+        item.add_marker(pytest.mark.attacks)
+        whole = "world" in getattr(item, "fixturenames", ())
+        if whole and not item.get_closest_marker("quick"):
+            item.add_marker(pytest.mark.thorough)
     items.sort(key=lambda item: LAST in item.nodeid)
 
 

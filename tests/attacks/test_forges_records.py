@@ -28,6 +28,7 @@ def still_works(world: Attacked, somebody: Somebody) -> None:
 
 
 class TestTheHistory:
+    @pytest.mark.quick
     @pytest.mark.row(20, 37, 51)
     def test_takes_no_record_without_a_writers_mac(
         self, world: Attacked, organisation: str

@@ -39,6 +39,7 @@ def early_in_step(within_s: float = 18) -> None:
     left = STEP_S - time.time() % STEP_S
     if left < STEP_S - within_s:
         time.sleep(left + 0.05)
+@pytest.mark.quick
 
 
 class TestTheTruthTable:
@@ -177,6 +178,7 @@ class TestCodes:
         )  # fmt: skip
         assert refused.status_code == 422
 
+    @pytest.mark.quick
     @pytest.mark.row(19, 20, 37)
     def test_one_sent_fifty_times_at_once_to_three_servers_opens_once(
         self, world: Attacked, organisation: str

@@ -31,6 +31,7 @@ def somebody_in(world: Attacked, *, enrolled: bool, mandatory: bool) -> Somebody
 
 
 class TestTheResetMatrix:
+    @pytest.mark.quick
     @pytest.mark.row(13)
     @pytest.mark.parametrize("mandatory", [False, True])
     def test_the_link_alone_changes_nothing_of_who_is_enrolled(

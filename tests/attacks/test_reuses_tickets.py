@@ -6,6 +6,7 @@ from services.demo.flows import accepted, new_password
 from tests.attacks.system import NO_THANKS, SETUP_NEW, Attacked
 
 
+@pytest.mark.quick
 @pytest.mark.row(33)
 def test_each_ticket_is_good_for_its_own_call_alone(world: Attacked, organisation: str) -> None:
     sam = world.join(organisation)

@@ -244,6 +244,7 @@ def canaries(world: Attacked) -> Canaries:
 
 
 class TestTheCanaryScan:
+    @pytest.mark.quick
     @pytest.mark.row(40, 41)
     @pytest.mark.parametrize("kept", ["topics", "tables", "logs", "metrics", "mails"])
     def test_no_secret_is_kept_in_any_encoding(

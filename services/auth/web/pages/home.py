@@ -56,4 +56,7 @@ def add(site: Site, ground: PagesGround) -> None:
         with contextlib.suppress(InvalidCredentialsError):  # It was over already: as was wished.
             await service.sessions.log_out(visit.session, caller(visit), everywhere=everywhere)
         visit.forget(SESSION)
-        return visit.go(f"/login?notice=logged-out{'-everywhere' if everywhere else ''}")
+        response = visit.go(f"/login?notice=logged-out{'-everywhere' if everywhere else ''}")
+        # Cookies stay: the device's own lane is one of them.
+        response.headers["clear-site-data"] = '"cache", "storage"'
+        return response
