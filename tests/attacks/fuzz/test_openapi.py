@@ -61,6 +61,7 @@ def thorough(request: pytest.FixtureRequest) -> bool:
 
 
 class TestAuth:
+    @pytest.mark.quick
     def test_without_a_session(self, world: Attacked, tmp_path: Path, thorough: bool) -> None:
         assert not call_everything(world.auths[1], tmp_path, thorough=thorough)[500]
 
@@ -82,7 +83,7 @@ class TestAuth:
 
 class TestStaff:
     def test_without_a_session(self, world: Attacked, tmp_path: Path, thorough: bool) -> None:
-        told = call_everything(_staff(world), tmp_path, thorough=thorough)
+        told = call_everything(world.staff, tmp_path, thorough=thorough)
         assert not any(200 <= status < 300 for status in told)
 
     def test_with_an_administrators_session(
@@ -93,8 +94,9 @@ class TestStaff:
         thorough: bool,
     ) -> None:
         session = world.administrator(organisation).session
-        assert call_everything(_staff(world), tmp_path, thorough=thorough, token=session)[200]
+        assert call_everything(world.staff, tmp_path, thorough=thorough, token=session)[200]
 
+    @pytest.mark.quick
     def test_with_supports_session_after_a_step_up(
         self,
         world: Attacked,
@@ -104,18 +106,12 @@ class TestStaff:
         world.logged_in(world.support)
         world.step_up(world.support).expect(200)
         session = world.support.session
-        assert call_everything(_staff(world), tmp_path, thorough=thorough, token=session)[202]
+        assert call_everything(world.staff, tmp_path, thorough=thorough, token=session)[202]
 
     def test_with_an_api_key(self, world: Attacked, tmp_path: Path, thorough: bool) -> None:
         scopes = ["read", "audit", "command:change_role", "command:register_organisation"]
         token, lines = new_api_key("fuzz", scopes)
         with (world.folder / "keys" / "publishers.toml").open("a") as file:
             file.write(lines)
-        told = call_everything(_staff(world), tmp_path, thorough=thorough, token=token)
+        told = call_everything(world.staff, tmp_path, thorough=thorough, token=token)
         assert told[202]
-
-
-def _staff(world: Attacked) -> Recorded:
-    staff = world.staff
-    assert isinstance(staff, Recorded)
-    return staff
