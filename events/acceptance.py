@@ -126,7 +126,13 @@ class PartitionState:
     forgetful: bool = False
 
 
-def judge(state: PartitionState, record: Record, keys: Mapping[str, bytes]) -> Judged:
+def judge(
+    state: PartitionState,
+    record: Record,
+    keys: Mapping[str, bytes],
+    *,
+    authentic: bool | None = None,
+) -> Judged:
     """
     Judge the next record, and move *state* past it.
 
@@ -134,6 +140,8 @@ def judge(state: PartitionState, record: Record, keys: Mapping[str, bytes]) -> J
         state: Moved on in place; untouched when this raises.
         record: The next one in log order.
         keys: The writers' MAC keys by id, retired ones included.
+        authentic: What somebody who has the keys said of its MAC, for an auditor who hasn't and
+            holds them to it by a signed checkpoint; None: the keys say.
 
     Raises:
         HaltError: One of its kinds; nothing after this record may be read.
@@ -141,9 +149,9 @@ def judge(state: PartitionState, record: Record, keys: Mapping[str, bytes]) -> J
     _halt_unless_next(state, record)
     clock = max(state.clock, from_milliseconds(record.append_time_ms))
     if record.offset == 0 and not state.forgetful:
-        verdict = _begin(state, record, keys)
+        verdict = _begin(state, record, keys, authentic)
     else:
-        verdict = _verdict(state, record, clock, keys)
+        verdict = _verdict(state, record, clock, keys, authentic)
     judged = _judged(state, record, clock, verdict)
     if judged.counted is not None:
         if isinstance(judged.counted.fact, marks.Genesis):
@@ -180,7 +188,11 @@ class _Verdict:
 
 
 def _verdict(
-    state: PartitionState, record: Record, clock: datetime, keys: Mapping[str, bytes]
+    state: PartitionState,
+    record: Record,
+    clock: datetime,
+    keys: Mapping[str, bytes],
+    authentic: bool | None,
 ) -> _Verdict:
     """The rule for every record but the first, in its order."""
     try:
@@ -189,7 +201,7 @@ def _verdict(
         _check_deadline(read, record)
     except MalformedError as error:
         return _Verdict(Fate.MALFORMED, complaint=str(error))
-    if not envelope.is_authentic(read, keys):
+    if not _is_authentic(read, keys, authentic):
         return _Verdict(Fate.FORGED, read, complaint="no key of ours made its MAC")
     fact = _known_fact(state, record, read)
     if isinstance(fact, marks.Tick):
@@ -201,14 +213,20 @@ def _verdict(
     return _Verdict(Fate.COUNTED, read, fact)
 
 
-def _begin(state: PartitionState, record: Record, keys: Mapping[str, bytes]) -> _Verdict:
+def _is_authentic(read: Envelope, keys: Mapping[str, bytes], said: bool | None) -> bool:
+    return envelope.is_authentic(read, keys) if said is None else said
+
+
+def _begin(
+    state: PartitionState, record: Record, keys: Mapping[str, bytes], authentic: bool | None
+) -> _Verdict:
     """Offset 0: the partition's genesis, which has nothing to race with; anything else halts."""
     place = f"Offset 0 of partition {state.partition}"
     try:
         read = envelope.read(record.value or b"")
     except MalformedError as error:
         raise GenesisError(f"{place} is no genesis: {error}.") from error
-    if not envelope.is_authentic(read, keys):
+    if not _is_authentic(read, keys, authentic):
         raise GenesisError(f"{place} is no genesis of ours: no key of ours made its MAC.")
     fact = _known_fact(state, record, read)
     if not isinstance(fact, marks.Genesis):

@@ -7,32 +7,24 @@ shown is what any reader must come to.
 
 import heapq
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Final
-
-from confluent_kafka import KafkaException
 
 from events import topics
 from events.acceptance import Fate, HaltError, Judged, PartitionState, judge
 from events.keys import KeyRing
-from events.log.bulk import bounds, bulk_read
-from events.log.clients import Connection, admin
-from events.log.port import LogUnavailableError
+from events.log.clients import Connection
 from events.moments import from_milliseconds, write_moment
 from events.staff import LoggedOut
 from events.streams import organisation_of, subject_id
 from events.username import UsernameClaimed, UsernameReleased
-
-Advance = Callable[[int], None]
-"""Told how many more records were read."""
+from services.audit.history import AuditError, Dump, History, KafkaHistory
+from services.audit.verify import Advance
 
 _NAME: Final = re.compile(r"(?:twofold\.)?([a-z0-9_]+)(?:\.v[0-9]+)?")
-
-
-class ReplayError(Exception):
-    """The history can't be replayed to its end; the sentence says where it stopped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +51,7 @@ class Wanted:
     def __post_init__(self) -> None:
         for name in self.types:
             if not _NAME.fullmatch(name):
-                raise ReplayError(f"{name[:80]!r} is no event type, such as login_attempted.")
+                raise AuditError(f"{name[:80]!r} is no event type, such as login_attempted.")
 
     def takes(self, judged: Judged) -> bool:
         """Whether *judged* is to be shown."""
@@ -79,46 +71,33 @@ class Wanted:
         return found is not None and found[1] in wanted
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
-    """One partition's records, as far as they reached when the replay began."""
-
-    partition: int
-    start: int
-    end: int
-
-
 class Replay:
     """The history of one topic."""
 
     def __init__(
-        self, kafka: Connection | str, ring: KeyRing, *, topic: str = topics.EVENTS.name
+        self, source: History | Connection | str, ring: KeyRing, *, topic: str = topics.EVENTS.name
     ) -> None:
         """
         Find how far the log reaches.
 
         Args:
-            kafka: Where.
+            source: The history, or the brokers that hold it.
             ring: Its MAC keys tell our records from forged ones.
-            topic: The history.
+            topic: The history's, in Kafka.
 
         Raises:
             LogUnavailableError: The broker is away.
-            ReplayError: There is no such topic.
+            AuditError: There is no such topic.
         """
-        self._kafka, self._keys, self._topic = kafka, ring.mac.keys, topic
-        try:
-            found = admin(kafka).list_topics(timeout=5).topics.get(topic)
-        except KafkaException as error:
-            raise LogUnavailableError(f"Kafka is away: {error.args[0].name()}.") from error
-        if found is None or not found.partitions:
-            raise ReplayError(f"There is no topic {topic}; make it with: twofold topics create")
-        self.spans = [Span(p, *bounds(kafka, topic, p)) for p in sorted(found.partitions)]
+        self._history: History = (
+            KafkaHistory(source, topic=topic) if isinstance(source, Connection | str) else source
+        )
+        self._keys = ring.mac.keys
 
     @property
     def length(self) -> int:
         """How many records there are."""
-        return sum(span.end - span.start for span in self.spans)
+        return sum(span.end - span.start for span in self._history.spans)
 
     def run(
         self, wanted: Wanted, advance: Advance = lambda _: None
@@ -127,27 +106,55 @@ class Replay:
         Every record that is *wanted*, by append time over all partitions, with its partition.
 
         Raises:
-            ReplayError: A partition can't be read on.
+            AuditError: A partition can't be read on.
             LogUnavailableError: The broker went away.
         """
         # All of them, whatever is wanted: a claim on a username may stand in any partition.
-        judged = [self._judged(span, advance) for span in self.spans]
+        judged = [self._judged(span.partition, advance) for span in self._history.spans]
         for _, partition, _, one in heapq.merge(*judged, key=lambda item: item[:3]):
             if wanted.takes(one):
                 yield partition, one
 
-    def _judged(self, span: Span, advance: Advance) -> Iterator[tuple[int, int, int, Judged]]:
-        state = PartitionState(span.partition)
+    def dump(self, path: Path, advance: Advance = lambda _: None) -> int:
+        """
+        Write every record's exact bytes to a file, with its fate, and the checkpoints.
+
+        What comes after a record at which the rule halts is written without fates.
+
+        Returns:
+            How many records.
+
+        Raises:
+            AuditError: The file is there already, or can't be written.
+            LogUnavailableError: The broker went away.
+        """
+        written, states = 0, dict[int, PartitionState | None]()
+        with Dump(path, self._history) as file:
+            for partition, entries in self._history.read():
+                for record, _ in entries:
+                    state = states.setdefault(partition, PartitionState(partition))
+                    fate = None
+                    try:
+                        fate = judge(state, record, self._keys).fate if state else None
+                    except HaltError:
+                        states[partition] = None
+                    file.add(partition, record, fate)
+                written += len(entries)
+                advance(len(entries))
+        return written
+
+    def _judged(self, partition: int, advance: Advance) -> Iterator[tuple[int, int, int, Judged]]:
+        state = PartitionState(partition)
         latest = 0
-        for records in bulk_read(self._kafka, self._topic, span.partition, span.start, span.end):
-            for record in records:
+        for _, entries in self._history.read({partition}):
+            for record, _ in entries:
                 try:
                     judged = judge(state, record, self._keys)
                 except HaltError as error:
-                    raise ReplayError(f"The replay stops: {error}") from error
+                    raise AuditError(f"The replay stops: {error}") from error
                 latest = max(latest, record.append_time_ms)
-                yield latest, span.partition, record.offset, judged
-            advance(len(records))
+                yield latest, partition, record.offset, judged
+            advance(len(entries))
 
 
 def line(partition: int, judged: Judged) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import typer
 
-from services.cli import administration, inspection, protection, running
+from services.cli import administration, auditing, inspection, protection, running
 
 app = typer.Typer(
     name="twofold",
@@ -17,6 +17,8 @@ app = typer.Typer(
 for command in running.COMMANDS:
     app.command()(command)
 app.command()(inspection.doctor)
+for name, audits in auditing.COMMANDS.items():
+    inspection.audit.command(name)(audits)
 for name, group in (
     *administration.GROUPS.items(),
     *inspection.GROUPS.items(),

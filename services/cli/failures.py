@@ -11,7 +11,8 @@ _EXPECTED: Final = frozenset(
         "events.log.port.LogError",
         "events.log.reach.RefusedError",
         "infra.local.errors.StackError",
-        "services.audit.replay.ReplayError",
+        "services.audit.history.AuditError",
+        "services.audit.notes.NoteError",
         "services.cli.failures.FailureError",
         "services.demo.run.NotRunningError",
         "services.demo.world.NotShownError",
@@ -42,6 +43,9 @@ def sentence(error: BaseException) -> str:
         return " ".join(str(error).split()) or type(error).__name__
     if type(error).__name__ == "ValidationError" and hasattr(error, "errors"):
         fields = getattr(error, "errors")(include_input=False)  # noqa: B009 -- Not imported.
+        whole = [one["msg"].removeprefix("Value error, ") for one in fields if not one["loc"]]
+        if whole:  # Our own words about settings that don't go together.
+            return " ".join(whole)
         names = sorted({f"TWOFOLD_{'.'.join(map(str, one['loc']))}".upper() for one in fields})
         return f"A setting can't be used: {', '.join(names)}; correct it in the environment."
     return (

@@ -4,6 +4,7 @@ import asyncio
 import json
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import typer
@@ -13,6 +14,8 @@ from services.cli.failures import FailureError
 
 if TYPE_CHECKING:
     from events.acceptance import Judged
+    from services.audit.history import History
+    from services.settings import Settings
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -46,6 +49,13 @@ def replay(
     until: Annotated[
         str | None, typer.Option(help="Only records before this moment (ISO 8601; UTC if unsaid).")
     ] = None,
+    source: Annotated[
+        Path | None, typer.Option("--from", help="Read a dump instead of Kafka.")
+    ] = None,
+    dump: Annotated[
+        Path | None,
+        typer.Option(help="Write every record's exact bytes to this file (.gz: packed) instead."),
+    ] = None,
     *,
     all_fates: Annotated[
         bool,
@@ -55,20 +65,24 @@ def replay(
 ) -> None:
     """Read the history from Kafka, judge each record by the acceptance rule, and show it."""
     from services.audit.replay import Replay, Wanted, line  # noqa: PLC0415
-    from services.foundation import connection_of, load_ring  # noqa: PLC0415
+    from services.foundation import load_ring  # noqa: PLC0415
 
     settings = told.settings()
     wanted = Wanted(
         organisation=organisation,
         person=person,
         types=tuple(types or ()),
-        since=_moment(since),
-        until=_moment(until),
+        since=moment(since),
+        until=moment(until),
         all_fates=all_fates,
     )
     ring = load_ring(settings)
-    reading = Replay(connection_of(settings), ring)
-    with _Progress(reading.length) as progress:
+    reading = Replay(history(settings, source), ring)
+    with Progress(reading.length) as progress:
+        if dump is not None:
+            written = reading.dump(dump, progress.advance)
+            typer.echo(f"{written} records are in {dump}.")
+            return
         if not as_json:
             typer.echo(_HEADER)
         for partition, judged in reading.run(wanted, progress.advance):
@@ -97,7 +111,7 @@ def status(*, as_json: Json = False) -> None:
         typer.echo(json.dumps(told_of, default=str, indent=2))
     else:
         typer.echo(f"schema {found.schema}{'' if found.there else ' (not there)'}")
-        _table(
+        table(
             ("topic", "partition", "next", "end", "lag", "clock", "quarantined", "halted"),
             [
                 (
@@ -109,7 +123,7 @@ def status(*, as_json: Json = False) -> None:
                 for one in found.partitions
             ],
         )  # fmt: skip
-        _table(
+        table(
             ("lease", "holder", "until"),
             [(o.name, o.owner[:8], f"{o.until:%H:%M:%S}") for o in found.leases if o.held],
         )
@@ -129,7 +143,7 @@ def doctor(*, as_json: Json = False) -> None:
     if as_json:
         typer.echo(json.dumps([asdict(one) for one in found], indent=2))
     else:
-        _table(
+        table(
             ("", "what", "found"),
             [("ok" if one.well else "NOT", one.what, one.detail) for one in found],
         )
@@ -137,7 +151,17 @@ def doctor(*, as_json: Json = False) -> None:
         raise FailureError(f"Not well: {', '.join(dict.fromkeys(wrong))}.")
 
 
-class _Progress:
+def history(settings: "Settings", source: Path | None) -> "History":
+    """The history: a dump's where one is named, else Kafka's."""
+    from services.audit.history import DumpedHistory, KafkaHistory  # noqa: PLC0415
+    from services.foundation import connection_of  # noqa: PLC0415
+
+    if source is not None:
+        return DumpedHistory(source)
+    return KafkaHistory(connection_of(settings, database=False))
+
+
+class Progress:
     """A progress bar on standard error, where that is a terminal."""
 
     def __init__(self, total: int) -> None:
@@ -195,25 +219,32 @@ def _is_sealed(value: object) -> bool:
     return isinstance(value, str) and len(value) > 64
 
 
-def _table(columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
+def table(columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
+    """Show rows under their columns' names."""
     from rich.console import Console  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
 
-    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
+    shown = Table(*columns, box=None, pad_edge=False, header_style="bold")
     for row in rows:
-        table.add_row(*(str(cell) for cell in row))
+        shown.add_row(*(str(cell) for cell in row))
     # Whoever reads it in a pipe gets whole lines.
     console = Console(highlight=False, markup=False)
     if not console.is_terminal:
         console = Console(highlight=False, markup=False, width=200)
-    console.print(table)
+    console.print(shown)
 
 
-def _moment(text: str | None) -> datetime | None:
+def moment(text: str | None) -> datetime | None:
+    """
+    A moment as somebody types it.
+
+    Raises:
+        typer.BadParameter: It is none.
+    """
     if text is None:
         return None
     try:
-        moment = datetime.fromisoformat(text)
+        found = datetime.fromisoformat(text)
     except ValueError:
         raise typer.BadParameter(f"{text!r} is no moment like 2026-11-24T09:42.") from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return found if found.tzinfo else found.replace(tzinfo=UTC)

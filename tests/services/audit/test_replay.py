@@ -12,7 +12,8 @@ from events.facts import Draft
 from events.log.proposal import Signer
 from events.moments import from_milliseconds
 from events.staff import LoggedOut, TwoFactorDisabled
-from services.audit.replay import Replay, ReplayError, Wanted, line
+from services.audit.history import AuditError
+from services.audit.replay import Replay, Wanted, line
 from tests.services.projections.conftest import PARTITIONS, World, make_world
 
 DECLINED = TwoFactorDisabled(cause="declined")
@@ -90,7 +91,7 @@ def test_by_type(world: World, history: tuple[str, str, str], name: str) -> None
 
 
 def test_a_type_that_is_none_is_refused(world: World) -> None:
-    with pytest.raises(ReplayError):
+    with pytest.raises(AuditError):
         Wanted(types=["Logged Out"])
 
 
@@ -125,12 +126,12 @@ def test_another_installations_keys_stop_it_at_the_start(
     world: World, history: tuple[str, str, str]
 ) -> None:
     reading = Replay(world.kafka, keys.generate(), topic=world.events)
-    with pytest.raises(ReplayError, match="genesis"):
+    with pytest.raises(AuditError, match="genesis"):
         list(reading.run(Wanted()))
 
 
 def test_a_topic_that_isnt_there_is_one_sentence(world: World) -> None:
-    with pytest.raises(ReplayError, match="twofold topics create"):
+    with pytest.raises(AuditError, match="twofold topics create"):
         Replay(world.kafka, world.ring, topic="twofold.nowhere")
 
 

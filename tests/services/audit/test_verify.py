@@ -1,0 +1,218 @@
+"""Whoever changes history is found out by a checkpoint that was signed before."""
+
+import gzip
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from events import canonical, envelope
+from events.acceptance import Fate, Record, judge
+from events.acceptance import PartitionState as State
+from events.organisation import TwoFactorPolicyChanged
+from services.audit.checkpoint import opened
+from services.audit.history import AuditError, Dump, DumpedHistory
+from services.audit.verify import complaints, verify
+from tests.events.records import KEY, KEY_ID, KEYS, altered, uuid
+from tests.services.audit.histories import Auditor, Author, Held, written
+
+pytestmark = pytest.mark.row(51)
+
+
+@pytest.fixture
+def author() -> Author:
+    return written(more=4)
+
+
+@pytest.fixture
+def auditor(author: Author) -> Auditor:
+    """Somebody who signed when there were eight records."""
+    auditor = Auditor()
+    auditor.sign(author.history.with_records(author.partition.records[:8]))
+    return auditor
+
+
+class TestWhatIsTold:
+    def test_of_a_history_that_holds(self, author: Author, auditor: Auditor) -> None:
+        found = auditor.verify(author.history)
+        assert found.wrong == []
+        assert (found.tree.size, found.matched, found.covered) == (10, 1, 8)
+        assert found.fates == {Fate.COUNTED: 10}
+        assert len(found.state.heads) == 3
+        assert found.state.running == author.partition.state.running
+
+    def test_a_record_that_does_not_count_is_history_as_well(
+        self, author: Author, auditor: Auditor
+    ) -> None:
+        author.partition.put(b"garbage", 20)
+        auditor.sign(author.history)
+        found = auditor.verify(author.history)
+        assert (found.wrong, found.matched) == ([], 2)
+        assert found.fates[Fate.MALFORMED] == 1
+
+    def test_an_empty_partition(self) -> None:
+        assert "empty" in Auditor().wrong(Held([]))
+
+
+def flipped(records: list[Record]) -> list[Record]:
+    value = records[4].value or b""
+    return [*records[:4], replace(records[4], value=value.replace(b"Insurance", b"Insurancf")),
+            *records[5:]]  # fmt: skip
+
+
+def inserted(records: list[Record]) -> list[Record]:
+    tick = replace(records[4], value=b"{}")
+    return [*records[:4], tick, *records[4:]]
+
+
+def swapped(records: list[Record]) -> list[Record]:
+    return [*records[:4], records[5], records[4], *records[6:]]
+
+
+def rewritten(records: list[Record]) -> list[Record]:
+    """By somebody with the MAC key: 2FA was never mandatory; every later record fits it again."""
+    new, made = [], dict[str, str]()
+    for record in records:
+        read = envelope.read(record.value or b"")
+        data = dict(read.data)
+        if read.type == TwoFactorPolicyChanged.wire_name:
+            data["mandatory"] = False
+        previous = made.get(read.previous or "", read.previous)
+        value = envelope.seal(replace(read, data=data, previous=previous), KEY_ID, KEY)
+        made[canonical.digest(record.value or b"")] = canonical.digest(value)
+        new.append(replace(record, value=value))
+    return new
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        flipped,
+        inserted,
+        swapped,
+        rewritten,
+        lambda records: [*records[:4], *records[5:]],
+        lambda records: records[:7],
+        lambda records: [*records[:7], replace(records[7], append_time_ms=1)],
+        lambda records: records[:0],
+    ],
+    ids=["flip", "insert", "swap", "re-sign", "drop", "truncate", "time", "empty"],
+)
+def test_history_that_was_changed_is_found_out(
+    author: Author, auditor: Auditor, change: Callable[[list[Record]], list[Record]]
+) -> None:
+    """By somebody who owns the broker: offsets are dense, and times the broker's."""
+    changed = author.history.with_records(change(author.partition.records))
+    assert auditor.wrong(changed)
+
+
+def test_rewritten_history_holds_without_a_checkpoint(author: Author, auditor: Auditor) -> None:
+    """Which is why there are checkpoints: whoever has the MAC key could have written it."""
+    changed = author.history.with_records(rewritten(author.partition.records))
+    (found,) = verify(changed, KEYS)
+    assert found.wrong == []
+    assert found.fates == {Fate.COUNTED: 10}
+    assert "history was changed" in auditor.wrong(changed)
+
+
+def test_the_complaint_says_which_records_are_still_vouched_for(
+    author: Author, auditor: Auditor
+) -> None:
+    auditor.sign(author.history)
+    records = author.partition.records
+    changed = [*records[:9], replace(records[9], value=b"other")]
+    assert "from offset 8 on" in auditor.wrong(author.history.with_records(changed))
+
+
+def test_a_topic_that_was_made_anew(author: Author, auditor: Auditor) -> None:
+    other = auditor.checkpoints[0]
+    note = replace(other, generation=uuid()).sign(auditor.private)
+    checkpoints, _ = opened([note], auditor.key)
+    assert "made anew" in " ".join(complaints(verify(author.history, KEYS, checkpoints)))
+
+
+def test_a_partition_that_is_gone(author: Author, auditor: Auditor) -> None:
+    note = replace(auditor.checkpoints[0], partition=3).sign(auditor.private)
+    checkpoints, _ = opened([note], auditor.key)
+    assert "no partition 3" in " ".join(complaints(verify(author.history, KEYS, checkpoints)))
+
+
+def test_a_checkpoint_by_another_key_is_not_believed(author: Author, auditor: Auditor) -> None:
+    """With write access to Kafka and every key but the one."""
+    changed = author.history.with_records(rewritten(author.partition.records))
+    thief = Auditor()
+    thief.sign(changed)
+    checkpoints, refused = opened([*thief.notes, "no note at all"], auditor.key)
+    assert (checkpoints, refused) == ([], 2)
+
+
+def test_it_halts_where_the_rule_does(author: Author, auditor: Auditor) -> None:
+    records = list(author.partition.records)
+    hole = Held([*records[:3], *records[4:]])
+    assert "offset 4 where 3 is due" in auditor.wrong(hole)
+
+
+class TestDump:
+    @pytest.fixture
+    def dump(self, author: Author, auditor: Auditor, tmp_path: Path) -> Path:
+        author.partition.put(altered(author.partition.records[-1].value or b"", actor="system2"), 9)
+        forged = envelope.seal(
+            envelope.read(author.partition.records[-2].value or b""), KEY_ID, b"x" * 32
+        )
+        author.partition.put(forged, 9)
+        auditor.sign(author.history)
+        path = tmp_path / "history.jsonl.gz"
+        with Dump(path, replace(author.history, notes=auditor.notes)) as file:
+            state = State(0)
+            for record in author.partition.records:
+                file.add(0, record, judge(state, record, KEYS).fate)
+        return path
+
+    def test_holds_what_the_history_held(
+        self, dump: Path, author: Author, auditor: Auditor
+    ) -> None:
+        found = DumpedHistory(dump)
+        assert [record for _, entries in found.read() for record, _ in entries] == (
+            author.partition.records
+        )
+        (verified,) = verify(found, KEYS, opened(found.notes, auditor.key)[0])
+        assert (verified.wrong, verified.matched) == ([], 2)
+
+    def test_is_verified_by_who_has_the_public_key_alone(
+        self, dump: Path, auditor: Auditor
+    ) -> None:
+        """Without MAC keys, fates are the dump's word; a checkpoint holds it to them."""
+        found = DumpedHistory(dump)
+        (verified,) = verify(found, None, opened(found.notes, auditor.key)[0])
+        assert (verified.wrong, verified.covered) == ([], verified.tree.size)
+        assert verified.fates[Fate.FORGED] == 1
+
+    def test_a_lie_about_a_fate_is_found_out(self, dump: Path, auditor: Auditor) -> None:
+        lines = gzip.decompress(dump.read_bytes()).decode().replace('"forged"', '"counted"')
+        dump.write_bytes(gzip.compress(lines.encode()))
+        found = DumpedHistory(dump)
+        (verified,) = verify(found, None, opened(found.notes, auditor.key)[0])
+        assert verified.wrong
+
+    def test_one_that_was_cut(self, dump: Path, tmp_path: Path) -> None:
+        lines = gzip.decompress(dump.read_bytes()).splitlines(keepends=True)
+        cut = tmp_path / "cut.jsonl"
+        cut.write_bytes(b"".join(lines[:-1]))
+        (verified,) = verify(DumpedHistory(cut), KEYS)
+        assert "should hold 12 records; 11 came" in verified.wrong[0]
+
+    def test_is_never_written_over(self, dump: Path, author: Author) -> None:
+        with pytest.raises(AuditError, match="exists already"):
+            Dump(dump, author.history)
+
+    @pytest.mark.parametrize("text", ["", "{}", "no json", "[]", '{"format": "other"}'])
+    def test_what_is_no_dump(self, text: str, tmp_path: Path) -> None:
+        path = tmp_path / "x"
+        path.write_text(text)
+        with pytest.raises(AuditError, match="no dump"):
+            DumpedHistory(path)
+
+    def test_that_is_not_there(self, tmp_path: Path) -> None:
+        with pytest.raises(AuditError, match="There is no"):
+            DumpedHistory(tmp_path / "x")
