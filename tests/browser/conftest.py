@@ -61,7 +61,7 @@ async def system(
             "TWOFOLD_TEST_PROJECTIONS_PORT": str(free_port()),
             PREFIX: name,
         },
-        cwd=Path.cwd(),
+        cwd=Path(__file__).parents[2],
     )
     try:
         process.start().wait_for_line("ready\n", timeout=90)
