@@ -178,17 +178,27 @@ def key(
 
 
 def prove(
-    position: Annotated[str, typer.Argument(help="The record's, generation:partition:offset.")],
+    position: Annotated[
+        str | None,
+        typer.Argument(help="A record's, generation:partition:offset. [default: all projections]"),
+    ] = None,
     source: From = None,
     verifying_key: VerifyingKey = None,
     checkpoints: Checkpoints = None,
     out: Annotated[Path | None, typer.Option(help="Write the proof here. [default: print]")] = None,
+    *,
+    as_json: Json = False,
 ) -> None:
     """
-    Prove that one record, with its fate, is part of the history that a checkpoint was signed of.
+    Prove that the projections equal the history; or, given a POSITION, that a record is part of it.
 
-    Check it with: twofold audit verify --proof FILE --key KEY
+    Without a position, the history is folded again, up to where PostgreSQL stands, and compared
+    with every table, row by row. With one, a proof is made that the record, with its fate, is part
+    of what a checkpoint was signed of. Check it with: twofold audit verify --proof FILE --key KEY
     """
+    if position is None:
+        _prove_projections(as_json=as_json)
+        return
     from events.facts import Position  # noqa: PLC0415
     from services.audit.proof import prove as run  # noqa: PLC0415
 
@@ -273,6 +283,52 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "prove": prove,
     "as-of": as_of,
 }
+
+
+def _prove_projections(*, as_json: bool) -> None:
+    import asyncio  # noqa: PLC0415
+    from dataclasses import asdict  # noqa: PLC0415
+
+    from services.foundation import connection_of, load_ring  # noqa: PLC0415
+    from services.projections.comparison import compare  # noqa: PLC0415
+
+    settings = told.settings()
+    ring = load_ring(settings)
+    with Progress(0) as progress:
+        found = asyncio.run(
+            compare(
+                settings.database.get_secret_value(),
+                connection_of(settings),
+                ring.mac.keys,
+                begin=progress.expect,
+                advance=progress.advance,
+            )
+        )
+    if as_json:
+        _print(asdict(found) | {"equal": found.equal, "unread": found.unread})
+    else:
+        table(
+            ("table", "rows", ""),
+            [
+                (
+                    one.table, one.rows,
+                    "may not be read by this role" if not one.readable
+                    else f"{one.differing} differ" if one.differing else "equal",
+                )
+                for one in found.tables
+            ],
+        )  # fmt: skip
+        for one in found.tables:
+            for each in one.differences:
+                where = ", ".join(f"{name}={value}" for name, value in each.key.items())
+                what = f"{each.what}: {', '.join(each.columns)}" if each.columns else each.what
+                typer.echo(f"{one.table}: {where}: {what}")
+        for partition, why in found.halted.items():
+            typer.echo(f"Partition {partition} was compared up to where the rule halts: {why}")
+        reached = " ".join(f"{p}:{offset}" for p, offset in sorted(found.positions.items()))
+        typer.echo(f"Both as of offsets {reached}.")
+    if not found.equal:
+        raise FailureError("The projections aren't what the history says.")
 
 
 def _check_proof(path: Path, key: str | None, *, as_json: bool) -> None:

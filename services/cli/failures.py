@@ -17,6 +17,7 @@ _EXPECTED: Final = frozenset(
         "services.demo.run.NotRunningError",
         "services.demo.world.NotShownError",
         "services.foundation.CannotStartError",
+        "services.projections.comparison.HistoryCutError",
         "services.projections.port.ProjectionUnavailableError",
         "services.publisher.PublishError",
         "services.staff.publishers.PublishersError",

@@ -186,6 +186,10 @@ class Progress:
     def __exit__(self, *_: object) -> None:
         self._bar.stop()
 
+    def expect(self, total: int) -> None:
+        """How many there will be, once it is known."""
+        self._bar.update(self._task, total=total)
+
     def advance(self, records: int) -> None:
         self._bar.advance(self._task, records)
 

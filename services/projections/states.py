@@ -98,16 +98,7 @@ class States:
     async def preload(self, connection: asyncpg.Connection, needs: Needs) -> None:
         """Fetch, in one statement, what *needs* asks for and isn't at hand."""
         heads = [s for s in needs.heads if s not in self.heads and s not in self.absent]
-        by_kind: list[tuple[Cache[Any], list[str]]] = [
-            (cache, [key for key in keys if key not in cache])
-            for cache, keys in (
-                (self.people, needs.people),
-                (self.organisations, needs.organisations),
-                (self.claims, needs.claims),
-                (self.strangers, needs.strangers),
-                (self.sessions, needs.sessions),
-            )
-        ]
+        by_kind = self._not_at_hand(needs)
         if not heads and not any(keys for _, keys in by_kind):
             return
         rows = await connection.fetch(_PRELOAD, heads, *(keys for _, keys in by_kind))
@@ -121,6 +112,24 @@ class States:
         for kind, (cache, keys) in enumerate(by_kind, start=1):
             for key in keys:
                 cache.put_in(key, found.get((kind, key)))
+
+    def begin(self, needs: Needs) -> None:
+        """In place of `preload`, where all was folded from the start: what isn't at hand isn't."""
+        for cache, keys in self._not_at_hand(needs):
+            for key in keys:
+                cache[key] = None
+
+    def _not_at_hand(self, needs: Needs) -> list[tuple[Cache[Any], list[str]]]:
+        return [
+            (cache, [key for key in keys if key not in cache])
+            for cache, keys in (
+                (self.people, needs.people),
+                (self.organisations, needs.organisations),
+                (self.claims, needs.claims),
+                (self.strangers, needs.strangers),
+                (self.sessions, needs.sessions),
+            )
+        ]
 
     def shrink(self) -> None:
         """Keep memory bounded; between batches alone."""
