@@ -19,6 +19,9 @@ Operation = Literal["Describe", "DescribeConfigs", "Read", "Write"]
 
 Kind = Literal["topic", "group"]
 
+BULK_GROUP: Final = "twofold-bulk"
+"""What librdkafka's consumers call themselves, for they must; nothing is ever kept under it."""
+
 _LOOKED_AT: Final[tuple[Operation, ...]] = ("Describe", "DescribeConfigs")
 
 
@@ -123,6 +126,8 @@ def grants(principals: tuple[Principal, ...] = PRINCIPALS) -> Iterator[Grant]:
             lines |= {("topic", topic.name, operation) for operation in _LOOKED_AT}
         for topic in one.reads:
             lines |= {("topic", topic.name, "Read"), ("topic", topic.name, "Describe")}
+        if one.reads:
+            lines.add(("group", BULK_GROUP, "Describe"))
         for topic in one.writes:
             lines |= {("topic", topic.name, "Write"), ("topic", topic.name, "Describe")}
         for group in one.groups:

@@ -1,7 +1,6 @@
 """How far a rotation of the key-encryption key is, and the proof that nothing is left behind."""
 
 import asyncio
-import json
 from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -13,8 +12,11 @@ from events import topics
 from events.log import clients
 from events.log.bulk import bounds, bulk_messages
 from events.log.clients import Connection
+from events.vault.sealing import SealedEntry
+from events.vault.topic import Kept
 from services.projections import schema
 from services.projections.database import translated
+from services.projections.vault_projector import fold
 
 _LOOK_SECONDS = 0.5
 
@@ -95,9 +97,10 @@ async def watch(
 
 def proof(kafka: Connection | str, topic: str = topics.VAULT.name) -> dict[str, int]:
     """
-    How many entries the vault's topic holds under each key: the last value of each, to its end.
+    How many entries the vault's topic holds under each key, read from its start to its end.
 
-    Blocking. It relies on nothing that is folded.
+    Blocking. It relies on nothing that is stored elsewhere; what is no entry, and what would change
+    one, is passed over as every reader of the vault passes it over.
 
     Raises:
         LogUnavailableError: Kafka can't be read.
@@ -105,24 +108,13 @@ def proof(kafka: Connection | str, topic: str = topics.VAULT.name) -> dict[str, 
     found: Counter[str] = Counter()
     count = len(clients.admin(kafka).list_topics(topic, timeout=10).topics[topic].partitions)
     for partition in range(count):
-        last: dict[bytes, str] = {}
+        there: dict[str, bytes] = {}
         low, end = bounds(kafka, topic, partition)
         for messages in bulk_messages(kafka, topic, partition, low, end):
             for one in messages:
-                key, value = one.key() or b"", one.value()
-                if value is None:
-                    last.pop(key, None)
-                else:
-                    last[key] = _key_of(value)
-        found.update(last.values())
+                fold(there, Kept(one.offset() or 0, one.timestamp()[1], one.key(), one.value()))
+        found.update(SealedEntry.from_bytes(value).key_id for value in there.values())
     return dict(found)
-
-
-def _key_of(value: bytes) -> str:
-    try:
-        return str(json.loads(value)["key"])
-    except (ValueError, KeyError, TypeError):
-        return "?"
 
 
 _UNDER = "SELECT key_id, count(*) AS entries FROM vault_entry GROUP BY key_id"

@@ -17,6 +17,8 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.helpers import create_ssl_context
 from confluent_kafka.admin import AdminClient
 
+from events.access import BULK_GROUP
+
 MAX_BATCH_BYTES: Final = 256 * 1024
 REQUEST_TIMEOUT_MS: Final = 3_000
 """How long a produce request may wait for its acknowledgement, retries included."""
@@ -171,7 +173,7 @@ def bulk_consumer(kafka: Connection | str) -> confluent_kafka.Consumer:
     return confluent_kafka.Consumer(
         {
             **Connection.to(kafka).librdkafka(),
-            "group.id": "twofold-bulk",  # Asked for by librdkafka; nothing is ever committed.
+            "group.id": BULK_GROUP,  # Asked for by librdkafka; nothing is ever committed.
             "enable.auto.commit": False,
             "enable.auto.offset.store": False,
             "auto.offset.reset": "error",

@@ -2,16 +2,18 @@
 
 import os
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from services.demo.world import Publisher
 from tests.attacks.earnest import Earnest, earnest_system
 from tests.attacks.system import Attacked, running_system
+from tests.browser.people import Staffing
 from tests.stack import TestStack
 
 LAST = "test_searches_for_secrets"
@@ -107,3 +109,10 @@ def publishers(world: Attacked) -> Iterator[Publishers]:
     edited = Publishers(world, path, path.read_text())
     yield edited
     edited.revoke_all()
+
+
+@pytest.fixture(scope="package")
+async def staffing(earnest: Earnest) -> AsyncIterator[Staffing]:
+    """Give support's first person there, who registers organisations and people."""
+    async with httpx.AsyncClient(trust_env=False, timeout=30) as http:
+        yield await Staffing.begin(earnest.system, http)

@@ -1,0 +1,269 @@
+"""Keys that rotate while people log in: nothing breaks, nothing is left behind or comes back."""
+
+import asyncio
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import pytest
+
+from events import keys, topics
+from events.log.bulk import bounds, bulk_messages
+from events.vault.sealing import SealedEntry, seal
+from events.vault.topic import VaultTopic
+from services.rotation import proof
+from tests.attacks.earnest import Earnest
+from tests.browser.people import Agency, Somebody, Staffing
+
+MANY = 1_500
+PARTITIONS = 2
+PATIENT = ("--patience", "30")
+
+
+@pytest.fixture(scope="module")
+async def agency(staffing: Staffing) -> Agency:
+    return await staffing.register_agency()
+
+
+class Logins:
+    """People who log in again and again."""
+
+    def __init__(self, staffing: Staffing, people: list[Somebody]) -> None:
+        self._staffing, self._people = staffing, people
+        self.seconds: list[float] = []
+
+    @asynccontextmanager
+    async def going_on(self) -> AsyncIterator[None]:
+        ended = asyncio.Event()
+
+        async def log_in(someone: Somebody) -> None:
+            while not ended.is_set():
+                began = time.perf_counter()
+                assert await self._staffing.log_in(someone)
+                self.seconds.append(time.perf_counter() - began)
+                await asyncio.sleep(0.1)
+
+        async with asyncio.TaskGroup() as group:
+            for someone in self._people:
+                group.create_task(log_in(someone))
+            try:
+                yield
+            finally:
+                ended.set()
+
+
+class TestTheVaultsKey:
+    @pytest.mark.row(39, 52)
+    async def test_rotates_while_people_log_in_and_brings_back_nobody(
+        self, earnest: Earnest, staffing: Staffing, agency: Agency
+    ) -> None:
+        people = [await agency.person() for _ in range(2)]
+        gone, going = [await agency.person(enrolled=True) for _ in range(2)]
+        await forget(staffing, gone)
+        await fill(earnest, people[0].staff_id)
+        old = keys.load(earnest.ring).encryption.current
+        lost = {*entries_of(earnest, gone), *entries_of(earnest, going)}
+        logins = Logins(staffing, people)
+        began = time.perf_counter()
+        async with logins.going_on():
+            rotating = asyncio.to_thread(
+                earnest.run, "keys", "rotate", "--json", *PATIENT, told=earnest.told("operator")
+            )
+            done, _ = await asyncio.gather(rotating, forget(staffing, going))
+            seconds = time.perf_counter() - began
+        assert done.status == 0, done
+        told = json.loads(done.out)
+        assert told["left"] == 0
+        assert set(told["under"]) == {told["current"]}
+        assert told["under"][told["current"]] >= MANY
+        assert len(logins.seconds) >= 4
+        print(  # noqa: T201 -- What was measured.
+            f"\n{MANY} entries and more wrapped anew, command included, in {seconds:.1f} s;"
+            f" {len(logins.seconds)} logins meanwhile, the slowest {max(logins.seconds):.2f} s"
+        )
+        assert await staffing.log_in(await agency.person(enrolled=True))
+        await until_gone(earnest, lost)
+        assert old not in await asyncio.to_thread(proof, earnest.connection("operator"))
+        # With the old key gone from the file, and soon from every service, all goes on.
+        earnest.must("keys", "drop", old, told=earnest.told("operator"))
+        await until_followed(earnest)
+        assert await staffing.log_in(people[0])
+
+    @pytest.mark.row(39)
+    async def test_goes_on_where_it_was_cut_off(
+        self, earnest: Earnest, staffing: Staffing, agency: Agency
+    ) -> None:
+        """The command killed, and the keeper with it, in the middle."""
+        someone = await agency.person()
+        await fill(earnest, someone.staff_id)
+        operator = earnest.told("operator")
+        old = keys.load(earnest.ring).encryption.current
+        project = earnest.processes["project"]
+        command = subprocess.Popen(
+            [sys.executable, "-m", "services.cli", "keys", "rotate"],
+            env={"PATH": "/usr/bin:/bin", **operator},
+            stderr=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        try:
+            while keys.load(earnest.ring).encryption.current == old:
+                await asyncio.sleep(0.01)
+            await asyncio.sleep(1)
+        finally:
+            command.send_signal(signal.SIGKILL)
+            project.kill()
+            command.communicate()
+        given_up = earnest.run("keys", "rotate", "--resume", "--patience", "1", told=operator)
+        refused = earnest.run("keys", "drop", old, told=operator)
+        if proof(earnest.connection("operator")).get(old):  # Otherwise it was done by then.
+            assert given_up.status == 1
+            assert "twofold keys rotate --resume" in given_up.err
+            assert refused.status == 1
+            assert "are still under" in refused.err
+        project.start()
+        await asyncio.to_thread(earnest.wait_for, "project")
+        assert "none is left" in earnest.must("keys", "rotate", "--resume", *PATIENT, told=operator)
+        assert await staffing.log_in(someone)
+
+    @pytest.mark.row(39, 52)
+    async def test_a_forgotten_entry_that_a_paused_keeper_writes_again_is_forgotten_again(
+        self, earnest: Earnest, staffing: Staffing, agency: Agency
+    ) -> None:
+        """Nobody fences Kafka: what wakes too late is put right by the next look."""
+        someone = await agency.person(enrolled=True)
+        old = [value for value in values(earnest).values() if owner(value) == someone.staff_id]
+        assert len(old) == 3
+        await forget(staffing, someone)
+        ids = {SealedEntry.from_bytes(value).id for value in old if value}
+        await until_gone(earnest, ids)
+        vault = VaultTopic(earnest.connection("projections"), topics.VAULT.name, PARTITIONS)
+        async with vault:
+            await vault.append_all(
+                [(SealedEntry.from_bytes(value).id, value) for value in old if value]
+            )
+        await until_gone(earnest, ids)
+
+
+class TestTheWritersKey:
+    @pytest.mark.row(39)
+    async def test_is_prepared_then_current_and_never_dropped(
+        self, earnest: Earnest, staffing: Staffing, agency: Agency
+    ) -> None:
+        operator = earnest.told("operator")
+        someone = await agency.person()
+        unprepared = earnest.run("keys", "rotate", "--mac", told=operator)
+        assert (unprepared.status, "--prepare" in unprepared.err) == (2, True)
+        old = keys.load(earnest.ring).mac.current
+        earnest.must("keys", "rotate", "--mac", "--prepare", told=operator)
+        async with Logins(staffing, [someone]).going_on():
+            await asyncio.to_thread(
+                earnest.must, "keys", "rotate", "--mac", "--activate", told=operator
+            )
+            await until_followed(earnest, mac=True)
+        assert await staffing.log_in(someone)
+        refused = earnest.run("keys", "drop", old, "--mac", told=operator)
+        assert (refused.status, "never dropped" in refused.err) == (1, True)
+        said = earnest.must(
+            "audit", "replay", "--json", "--all-fates", told=earnest.told("auditor")
+        )
+        lines = [json.loads(line) for line in said.splitlines()]
+        assert not [line for line in lines if line["fate"] in {"forged", "malformed"}]
+        assert {old, keys.load(earnest.ring).mac.current} <= set(mac_keys(earnest))
+
+    @pytest.mark.row(39)
+    async def test_a_ring_without_an_old_one_is_not_followed(
+        self, earnest: Earnest, staffing: Staffing, agency: Agency
+    ) -> None:
+        someone = await agency.person()
+        before = earnest.ring.read_text()
+        stored = json.loads(before)
+        old = min(stored["mac"]["keys"])
+        assert old != stored["mac"]["current"]
+        del stored["mac"]["keys"][old]
+        logs = earnest.processes["auth"]
+        earnest.ring.write_text(json.dumps(stored))
+        try:
+            await asyncio.to_thread(logs.wait_for_line, "keys.not_followed", timeout=10)
+            assert await staffing.log_in(someone)
+        finally:
+            earnest.ring.write_text(before)
+
+
+async def forget(staffing: Staffing, someone: Somebody) -> None:
+    data = {
+        "organisation_id": someone.organisation_id,
+        "staff_id": someone.staff_id,
+        "reason": "They asked for it.",
+    }
+    await staffing.command("forget_staff", data)
+
+
+async def fill(earnest: Earnest, staff_id: str) -> None:
+    """Many entries, as if a firm of that size had just registered its people."""
+    ring = keys.load(earnest.ring)
+    deadline = datetime.now(UTC) + timedelta(minutes=4)
+    made = [
+        seal(
+            b"x" * 32, entry_id=str(uuid4()), kind="personal", owner=staff_id,
+            deadline=deadline, key=ring.encryption,
+        )
+        for _ in range(MANY)
+    ]  # fmt: skip
+    async with VaultTopic(
+        earnest.connection("projections"), topics.VAULT.name, PARTITIONS
+    ) as vault:
+        for start in range(0, MANY, 200):
+            batch = made[start : start + 200]
+            await vault.append_all([(one.id, one.to_bytes()) for one in batch])
+
+
+def values(earnest: Earnest) -> dict[str, bytes | None]:
+    """The vault as the topic has it: the last value of each entry."""
+    kafka, found = earnest.connection("operator"), {}
+    for partition in range(PARTITIONS):
+        low, end = bounds(kafka, topics.VAULT.name, partition)
+        for messages in bulk_messages(kafka, topics.VAULT.name, partition, low, end):
+            for one in messages:
+                found[(one.key() or b"").decode()] = one.value()
+    return found
+
+
+def owner(value: bytes | None) -> str | None:
+    return SealedEntry.from_bytes(value).owner if value else None
+
+
+def entries_of(earnest: Earnest, someone: Somebody) -> set[str]:
+    return {key for key, value in values(earnest).items() if owner(value) == someone.staff_id}
+
+
+async def until_gone(earnest: Earnest, ids: set[str]) -> None:
+    async with asyncio.timeout(20):
+        while True:
+            now = await asyncio.to_thread(values, earnest)
+            if all(now[name] is None for name in ids):
+                return
+            await asyncio.sleep(0.2)
+
+
+async def until_followed(earnest: Earnest, *, mac: bool = False) -> None:
+    """Until every service has said that it uses the keys that are current."""
+    ring = keys.load(earnest.ring)
+    current = ring.mac.current if mac else ring.encryption.current
+    wanted = f'"{"mac" if mac else "encryption"}": "{current}"'
+    for process in earnest.processes.values():
+        await asyncio.to_thread(process.wait_for_line, wanted, timeout=20)
+
+
+def mac_keys(earnest: Earnest) -> set[str]:
+    kafka, found = earnest.connection("auditor"), set()
+    for partition in range(PARTITIONS):
+        low, end = bounds(kafka, topics.EVENTS.name, partition)
+        for messages in bulk_messages(kafka, topics.EVENTS.name, partition, low, end):
+            found |= {json.loads(one.value() or b"")["mac"].partition(".")[0] for one in messages}
+    return found
