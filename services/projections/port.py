@@ -249,8 +249,8 @@ class Queries(Protocol):
     ) -> tuple[Sequence[LoginRow], Position]:
         """The newest lines of a person's login history, newest first."""
 
-    async def command(self, command_id: str) -> CommandRow | None:
-        """What became of a command."""
+    async def command(self, command_id: str, publisher: str = "") -> CommandRow | None:
+        """What became of a command; of *publisher*'s, where others have taken the same id."""
 
 
 class Follows(Protocol):

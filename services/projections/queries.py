@@ -102,9 +102,9 @@ class PgQueries:
         ]
         return lines, position
 
-    async def command(self, command_id: str) -> CommandRow | None:
+    async def command(self, command_id: str, publisher: str = "") -> CommandRow | None:
         with translated():
-            row = await self._pool.fetchrow(_COMMAND, command_id)
+            row = await self._pool.fetchrow(_COMMAND, command_id, publisher)
         return rows.command(row) if row else None
 
     async def _row(self, statement: str, organisation_id: str, *others: object) -> asyncpg.Record:
@@ -176,4 +176,6 @@ _LOGINS: Final = """
      ORDER BY "offset" DESC LIMIT $3
 """
 
-_COMMAND: Final = 'SELECT * FROM command_outcome WHERE command_id = $1 ORDER BY "at" LIMIT 1'
+_COMMAND: Final = """
+    SELECT * FROM command_outcome WHERE command_id = $1 ORDER BY publisher = $2 DESC, "at" LIMIT 1
+"""

@@ -11,7 +11,7 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 
-from tests.browser.system import PREFIX, rename_topics
+from tests.browser.system import PREFIX, _staff_pages, rename_topics
 
 
 async def run(wanted: list[str]) -> None:
@@ -38,6 +38,10 @@ async def run(wanted: list[str]) -> None:
                     running.create_task(auth.run(moved, port=port))
                 case "staff":
                     running.create_task(staff.run(moved, port=port))
+                case (
+                    "staff-web"
+                ):  # Without its consumer: commands are dealt with by the real clock.
+                    running.create_task(_staff_pages(moved, port))
                 case "projections":
                     running.create_task(projections.run(settings, port=port))
                 case "notify":

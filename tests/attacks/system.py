@@ -100,6 +100,7 @@ class Attacked(World):
         ahead: A fourth, 400 days ahead: there no pause and no link lasts.
         auths: Three auth services, each in a process of its own; the first is `auth`.
         later: An auth service half an hour and a minute ahead.
+        late_staff: A staff service a quarter of an hour ahead, for which no step-up is fresh.
         projections: The projector's health and metrics.
         processes: Who runs what, by name.
         stack: The servers.
@@ -114,6 +115,7 @@ class Attacked(World):
     folder: Path
     auths: list[Recorded]
     later: Recorded
+    late_staff: Recorded
     projections: Recorded
     processes: Mapping[str, Process]
     stack: TestStack
@@ -200,6 +202,12 @@ class Attacked(World):
         return Publisher(self.stack.kafka, AUDIENCE, key_id, key, outcomes, commands)
 
 
+def webs_of(world: Attacked) -> list[Recorded]:
+    """Every service."""
+    others = [world.ahead, world.later, world.staff, world.late_staff, world.projections]
+    return [*world.auths, *others]
+
+
 def until(found: Callable[[], Any], within_s: float = 20) -> Any:
     """What *found* gives once it is true."""
     last = time.monotonic() + within_s
@@ -248,7 +256,9 @@ def running_system(stack: TestStack, folder: Path) -> Iterator[Attacked]:
     ring = keys.generate(key_files)
     _administer(stack, f"CREATE DATABASE {name} TEMPLATE template0")
     database = urlunsplit(urlsplit(stack.database)._replace(path=f"/{name}"))
-    ports = {part: free_port() for part in ("auth", "b", "c", "ahead", "later", "staff", "fold")}
+    ports = {
+        part: free_port() for part in ("auth", "b", "c", "ahead", "later", "staff", "late", "fold")
+    }
     url = {part: f"http://127.0.0.1:{port}" for part, port in ports.items()}
     told = {
         "TWOFOLD_MODE": "development",
@@ -273,6 +283,7 @@ def running_system(stack: TestStack, folder: Path) -> Iterator[Attacked]:
         "moved": [
             f"auth:{ports['ahead']}:{int(AHEAD.total_seconds())}",
             f"auth:{ports['later']}:{int(HALF_AN_HOUR.total_seconds())}",
+            f"staff-web:{ports['late']}:{15 * 60}",
         ],
     }
     processes = {
@@ -292,7 +303,7 @@ def running_system(stack: TestStack, folder: Path) -> Iterator[Attacked]:
             ("fold", processes["projections"]), ("auth", processes["auth"]),
             ("b", processes["auth-b"]), ("c", processes["auth-c"]),
             ("staff", processes["staff"]), ("ahead", processes["moved"]),
-            ("later", processes["moved"]),
+            ("later", processes["moved"]), ("late", processes["moved"]),
         ):  # fmt: skip
             process.wait_for_url(f"{url[part]}/health/ready", timeout=90)
         processes["staff"].wait_for_line("notify.ready", timeout=30)
@@ -300,7 +311,7 @@ def running_system(stack: TestStack, folder: Path) -> Iterator[Attacked]:
         try:
             yield world
         finally:
-            for web in (*world.auths, world.ahead, world.later, world.staff, world.projections):
+            for web in webs_of(world):
                 web.close()
     finally:
         for process in processes.values():
@@ -336,6 +347,7 @@ def _world(
         folder=folder,
         auths=[webs["auth"], webs["b"], webs["c"]],
         later=webs["later"],
+        late_staff=webs["late"],
         projections=webs["fold"],
         processes=processes,
         stack=stack,

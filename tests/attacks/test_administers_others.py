@@ -134,6 +134,24 @@ class TestAdministrators:
         until(lambda: len(world.mails(eve)) > before)
         world.login(eve).expect(200, two_factor="off")
 
+    @pytest.mark.row(26, 30)
+    def test_of_a_quarter_of_an_hour_ago_must_prove_both_factors_again(
+        self, world: Attacked, organisation: str
+    ) -> None:
+        """So a stolen session makes no administrator to stay in with, and takes over no address."""
+        ada = world.administrator(organisation)
+        eve = world.join(organisation, choice=SETUP_NEW)
+        grave = {name: acts(eve)[name] for name in (
+            "disable_two_factor", "require_password_reset", "change_role", "register_staff",
+            "change_staff_details",
+        )}  # fmt: skip
+        for name, data in grave.items():
+            refused = world.late_staff.post(
+                "/api/commands", {"type": name, "data": data}, ada.session
+            )
+            refused.expect(403, "step-up-required")
+        world.late_staff.get(f"/api/organisations/{organisation}/staff", ada.session).expect(200)
+
     @pytest.mark.row(29)
     def test_never_touch_the_policy_and_support_needs_2fa(
         self, world: Attacked, organisation: str

@@ -142,6 +142,19 @@ class TestTheSameIdAgain:
             world.log.expect(one.account, "staff_deactivated")
             assert len(list(world.log.new(one.account, "staff_deactivated"))) == 1
 
+    @pytest.mark.row(45)
+    def test_taken_by_another_publisher_hides_nobody_s_outcome(
+        self, world: Attacked, organisation: str, publishers: Publishers
+    ) -> None:
+        """Ids can be read off the topic: somebody with a small key of their own publishes them."""
+        ada, sam = world.administrator(organisation), world.join(organisation)
+        thief = publishers.add("small", ["register_organisation"], ["*"])
+        body = {"type": "deactivate_staff", "data": world.about(sam)}
+        sent = world.staff.post("/api/commands", body, ada.session).expect(202).body["command_id"]
+        again = command("deactivate_staff", world.about(sam), actor="service/small", id=sent)
+        rejected(thief.publish(again, sent, organisation), "not-permitted")
+        assert world.outcome(ada, sent)["outcome"] == "accepted"
+
 
 class TestPoison:
     @pytest.mark.row(46, 47)

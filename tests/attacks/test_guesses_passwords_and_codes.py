@@ -39,9 +39,9 @@ def early_in_step(within_s: float = 18) -> None:
     left = STEP_S - time.time() % STEP_S
     if left < STEP_S - within_s:
         time.sleep(left + 0.05)
+
+
 @pytest.mark.quick
-
-
 class TestTheTruthTable:
     """Password × code × enrolled × mandatory."""
 

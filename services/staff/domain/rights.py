@@ -10,7 +10,13 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from events import streams
-from events.commands import ChangeRole, Command, CommandEnvelope, RegisterStaff
+from events.commands import (
+    ChangeRole,
+    ChangeStaffDetails,
+    Command,
+    CommandEnvelope,
+    RegisterStaff,
+)
 from events.person import Person
 from events.session import is_fresh, why_ended
 from services.projections.port import LoadedPerson, Session
@@ -35,12 +41,13 @@ SUPPORT_ALONE: Final = frozenset(
 GRAVE: Final = frozenset(
     {
         "disable_two_factor",
+        "forget_staff",
         "require_password_reset",
         "set_two_factor_policy",
         "set_password_expiry",
     }
 )
-"""These need a step-up in the last ten minutes."""
+"""These need a step-up in the last ten minutes; see also `is_grave`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,9 +191,20 @@ def _check_person(
     if getattr(command, "staff_id", None) == person.staff_id:
         raise OnYourselfError
     verified = sender.session.verified if sender.session else person.verified
-    if command.name in GRAVE and not is_fresh(verified, now):
+    if is_grave(command) and not is_fresh(verified, now):
         raise StepUpRequiredError
     return _relied_on(sender, person) if at_home else frozenset()
+
+
+def is_grave(command: Command) -> bool:
+    """Whether it needs a step-up: also what a stolen session could stay in or take over by."""
+    match command:
+        case RegisterStaff() | ChangeRole():
+            return command.role != "staff"
+        case ChangeStaffDetails():
+            return command.username is not None or command.email is not None
+        case _:
+            return command.name in GRAVE
 
 
 def _check_administrator(command: Command) -> None:

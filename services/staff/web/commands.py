@@ -97,7 +97,7 @@ class Commands:
         _check(command, caller, ground)
         about = digest(dumps([command.name, body.data]))
         command_id = derived_id(self._secret, key, caller.actor, "commands", about)
-        if key and await ground.queries.command(command_id) is not None:
+        if key and await ground.queries.command(command_id, self._signing_id) is not None:
             return command_id
         value = self._published.get(command_id) or write_command(
             command,
@@ -118,7 +118,7 @@ class Commands:
 
     async def outcome(self, command_id: str, caller: callers.Caller) -> OutcomeAnswer:
         """What became of a command; *pending* also where it isn't the caller's to know."""
-        row = await self._ground.queries.command(command_id)
+        row = await self._ground.queries.command(command_id, self._signing_id)
         if row is None or not (row.actor == caller.actor or caller.sees(row.organisation_id)):
             return OutcomeAnswer(command_id=command_id, outcome="pending")
         return OutcomeAnswer.of(row)

@@ -134,6 +134,27 @@ class TestThePersonWhoActs:
         else:
             allowed(command(name), stale)
 
+    @pytest.mark.parametrize(
+        ("name", "more", "grave"),
+        [
+            ("register_staff", {"role": "staff"}, False),
+            ("register_staff", {"role": "administrator"}, True),
+            ("change_role", {"role": "staff"}, False),
+            ("change_role", {"role": "administrator"}, True),
+            ("change_staff_details", {"display_name": "Sam"}, False),
+            ("change_staff_details", {"email": "sam@evil.example"}, True),
+            ("change_staff_details", {"username": "sam"}, True),
+        ],
+    )
+    def test_needs_it_for_what_a_stolen_session_could_stay_in_with(
+        self, name: str, more: dict[str, object], *, grave: bool
+    ) -> None:
+        stale = acting(ADA, session=session_of(ADA, verified=NOW - timedelta(minutes=10)))
+        if grave:
+            assert refused(command(name, **more), stale) == "step-up-required"
+        else:
+            allowed(command(name, **more), stale)
+
     def test_needs_it_in_the_session_that_it_was_sent_from(self) -> None:
         stale = session_of(ADA, verified=NOW - timedelta(minutes=10))
         reason = refused(command("disable_two_factor"), acting(ADA, session=stale))
