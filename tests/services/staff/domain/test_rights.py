@@ -151,9 +151,9 @@ class TestThePersonWhoActs:
     ) -> None:
         stale = acting(ADA, session=session_of(ADA, verified=NOW - timedelta(minutes=10)))
         if grave:
-            assert refused(command(name, **more), stale) == "step-up-required"
+            assert refused(command(name, ACME, **more), stale) == "step-up-required"
         else:
-            allowed(command(name, **more), stale)
+            allowed(command(name, ACME, **more), stale)
 
     def test_needs_it_in_the_session_that_it_was_sent_from(self) -> None:
         stale = session_of(ADA, verified=NOW - timedelta(minutes=10))
