@@ -92,4 +92,5 @@ def _key(purpose: str) -> bytes:
 
 
 if __name__ == "__main__":
-    photograph(Path(sys.argv[1] if len(sys.argv) > 1 else ".preview"), sys.argv[2:] or list(PAGES))
+    told = sys.argv[1:] or [".twofold/preview"]
+    photograph(Path(told[0]), told[1:] or list(PAGES))
