@@ -1,6 +1,7 @@
 """Asking for a link: answered before anything is looked up, done afterwards."""
 
 import asyncio
+import secrets
 from typing import Final
 
 import structlog
@@ -20,6 +21,11 @@ AT_ONCE: Final = 8
 TRIES: Final = 4
 DRAIN_S: Final = 20.0
 PAUSE_S: Final = 1.0
+SPREAD_MS: Final = 500
+"""
+Within so long, at a random moment, the work begins. There is more of it for somebody who exists:
+begun at once, it would slow whatever the same caller asks for next, and tell by that.
+"""
 
 _LATER: Final = (LogError, NotDoneError, OutcomeUnknownError, ProjectionUnavailableError)
 
@@ -57,6 +63,7 @@ class PasswordResets:
         await asyncio.gather(*late, return_exceptions=True)
 
     async def _issue(self, digest: str, attempt: Attempt, caller: Caller) -> None:
+        await asyncio.sleep(secrets.randbelow(SPREAD_MS) / 1000)
         async with self._turns:
             for left in reversed(range(TRIES)):
                 try:
