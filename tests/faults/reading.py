@@ -10,13 +10,15 @@ Records = dict[int, dict[int, dict[str, Any]]]
 
 
 def history(kafka: str, topic: str = "twofold.events") -> Records:
-    """Every record of *topic* that is JSON, by partition and offset."""
+    """Every record of *topic* that says what it is about, by partition and offset."""
     found: Records = {}
     for partition, offset, _, value in raw(kafka, topic):
         try:
-            found.setdefault(partition, {})[offset] = json.loads(value or b"null")
-        except ValueError:
+            record = json.loads(value or b"null")
+        except (ValueError, RecursionError):
             continue
+        if isinstance(record, dict) and "subject" in record:
+            found.setdefault(partition, {})[offset] = record
     return found
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from services.demo.behaviours import NO_THANKS, SETUP_NEW
 from services.demo.flows import World, accepted
-from services.demo.world import Somebody
+from services.demo.world import Somebody, wait_until
 from tests.faults.dumping import aside, drop, settled
 from tests.faults.reading import history, raw
 from tests.faults.system import System
@@ -26,6 +26,7 @@ def test_everything_is_folded_back_and_nothing_is_done_twice(
         value = world.operator.write("deactivate_staff", world.about(people[0]), command_id)
         organisation_id = people[0].organisation_id
         outcome = accepted(world.operator.publish(value, command_id, organisation_id))
+        wait_until("the last e-mail", lambda: _is_told(system, people[0]) or None)
         mails, outcomes, counted = _mails(system), _outcomes(system), _events(system)
         before = aside(settled(system.kafka, system.database))
         aside(drop(system.database))
@@ -74,6 +75,12 @@ def _people(world: World) -> list[Somebody]:
 def _mails(system: System) -> list[str]:
     """Names of mails: they say when each came, so one that came again has another."""
     return sorted(path.name for path in (system.folder / "mail").glob("*.eml"))
+
+
+def _is_told(system: System, who: Somebody) -> bool:
+    """Whether somebody was mailed that they are deactivated: the last thing that happened."""
+    paths = (system.folder / "mail").glob("*deactivated*.eml")
+    return any(who.email in path.read_text() for path in paths)
 
 
 def _outcomes(system: System) -> Counter[bytes]:
