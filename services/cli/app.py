@@ -2,7 +2,7 @@
 
 import typer
 
-from services.cli import administration, auditing, inspection, protection, running
+from services.cli import administration, auditing, inspection, protection, rebuilding, running
 
 app = typer.Typer(
     name="twofold",
@@ -17,6 +17,8 @@ app = typer.Typer(
 for command in running.COMMANDS:
     app.command()(command)
 app.command()(inspection.doctor)
+for name, changes in rebuilding.COMMANDS.items():
+    inspection.projections.command(name)(changes)
 for name, audits in auditing.COMMANDS.items():
     inspection.audit.command(name)(audits)
 for name, group in (

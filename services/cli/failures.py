@@ -18,6 +18,7 @@ _EXPECTED: Final = frozenset(
         "services.demo.world.NotShownError",
         "services.foundation.CannotStartError",
         "services.projections.comparison.HistoryCutError",
+        "services.projections.rebuild.RebuildError",
         "services.projections.port.ProjectionUnavailableError",
         "services.publisher.PublishError",
         "services.staff.publishers.PublishersError",

@@ -190,6 +190,10 @@ class Progress:
         """How many there will be, once it is known."""
         self._bar.update(self._task, total=total)
 
+    def stand(self, records: int, total: int) -> None:
+        """How many of how many."""
+        self._bar.update(self._task, completed=records, total=total)
+
     def advance(self, records: int) -> None:
         self._bar.advance(self._task, records)
 

@@ -52,7 +52,8 @@ OTHERS: Final = (
         topic text NOT NULL, partition int NOT NULL, next_offset bigint NOT NULL,
         clock timestamptz NOT NULL, running text NOT NULL, generation text NOT NULL,
         partitions int NOT NULL, last_digest text NOT NULL, last_time_ms bigint NOT NULL,
-        read_at timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (topic, partition)
+        read_at timestamptz NOT NULL DEFAULT now(),
+        fold uuid NOT NULL DEFAULT gen_random_uuid(), PRIMARY KEY (topic, partition)
     ) WITH (fillfactor = 20)
     """,
     """
@@ -64,4 +65,9 @@ OTHERS: Final = (
     "CREATE TABLE lease (name text PRIMARY KEY, owner text NOT NULL, until timestamptz NOT NULL)",
     "CREATE TABLE session_activity (id text PRIMARY KEY, last_seen timestamptz NOT NULL)",
 )
-"""Tables that aren't written in a batch's way. `session_activity` is the one that isn't folded."""
+"""
+Tables that aren't written in a batch's way. `session_activity` is the one that isn't folded.
+
+`fold` names one folding from the start: whoever still holds what belongs to another one, from
+before the schema was made anew or rebuilt, is fenced off, even where the positions are the same.
+"""

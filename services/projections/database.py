@@ -34,25 +34,27 @@ SETTINGS: Final = {
 }
 
 
-async def open_pool(database: str, *, largest: int = 10) -> asyncpg.Pool:
+async def open_pool(database: str, *, largest: int = 10, place: str = "") -> asyncpg.Pool:
     """
     A pool whose connections see the schema of this code; it is created where it is missing.
 
     Args:
         database: PostgreSQL's address, with its password.
         largest: Connections at most.
+        place: The schema's name, where it isn't its own.
 
     Raises:
         ProjectionUnavailableError: The database can't be reached.
     """
+    place = place or schema.name()
     with translated():
         connection = await asyncpg.connect(database, timeout=5, server_settings=SETTINGS)
         try:
-            if await schema.ensure(connection):
-                log.info("schema.made", schema=schema.name())
+            if await schema.ensure(connection, place):
+                log.info("schema.made", schema=place)
         except asyncpg.InsufficientPrivilegeError as error:
             raise ProjectionUnavailableError(
-                f"Schema {schema.name()} isn't there yet; twofold project makes it."
+                f"Schema {place} isn't there yet; twofold project makes it."
             ) from error
         finally:
             await connection.close(timeout=5)
@@ -63,7 +65,7 @@ async def open_pool(database: str, *, largest: int = 10) -> asyncpg.Pool:
             timeout=5,
             command_timeout=COMMAND_TIMEOUT_SECONDS,
             reset=_as_it_was,
-            server_settings={**SETTINGS, "search_path": schema.name()},
+            server_settings={**SETTINGS, "search_path": place},
         )
     return pool
 

@@ -42,16 +42,25 @@ def name() -> str:
     return f"twofold_{sha256(definition.encode()).hexdigest()[:12]}"
 
 
+def beside() -> str:
+    """Where the schema is folded afresh while the one of its `name` is read."""
+    return f"{name()}_beside"
+
+
 def channel(topic: str) -> str:
     """The NOTIFY channel on which the positions of *topic* in this schema are announced."""
     return f"twofold_{sha256(f'{name()}/{topic}'.encode()).hexdigest()[:24]}"
 
 
-async def ensure(connection: asyncpg.Connection) -> bool:
+async def ensure(connection: asyncpg.Connection, place: str = "") -> bool:
     """
     Create the schema where it is missing; processes that start together wait for the first.
 
     Roles that there are get their rights on it (`services.projections.roles`).
+
+    Args:
+        connection: Outside a transaction.
+        place: Under another name than its own.
 
     Returns:
         Whether it was created now.
@@ -59,14 +68,15 @@ async def ensure(connection: asyncpg.Connection) -> bool:
     Raises:
         asyncpg.PostgresError: The database can't be asked.
     """
+    place = place or name()
     async with connection.transaction():
         await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
-        there = await connection.fetchval("SELECT to_regnamespace($1) IS NOT NULL", name())
+        there = await connection.fetchval("SELECT to_regnamespace($1) IS NOT NULL", place)
         if there:
             return False
-        await connection.execute(f"CREATE SCHEMA {name()}")
-        await connection.execute(f"SET LOCAL search_path TO {name()}")
+        await connection.execute(f"CREATE SCHEMA {place}")
+        await connection.execute(f"SET LOCAL search_path TO {place}")
         for statement in statements():
             await connection.execute(statement)
-        await roles.grant(connection, name())
+        await roles.grant(connection, place)
         return True

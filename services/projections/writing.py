@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from uuid import UUID
 
 import asyncpg
 
@@ -23,6 +24,7 @@ class Stored:
 
     Attributes:
         next_offset: The next that is due; -1: any, of a topic that forgets its start.
+        fold: Which folding from the start it belongs to.
         last_digest: Of the last record's value; empty before the first.
         last_time_ms: Its append time.
     """
@@ -30,6 +32,7 @@ class Stored:
     topic: str
     state: PartitionState
     next_offset: int
+    fold: UUID
     last_digest: str = ""
     last_time_ms: int = 0
 
@@ -68,7 +71,7 @@ async def load(
         running=row["running"],
         forgetful=bool(forgets),
     )
-    return Stored(topic, state, next_offset, row["last_digest"], row["last_time_ms"])
+    return Stored(topic, state, next_offset, row["fold"], row["last_digest"], row["last_time_ms"])
 
 
 async def write(
@@ -111,6 +114,8 @@ async def write(
         moved.last_digest,
         moved.last_time_ms,
         schema.channel(moved.topic),
+        expected.fold,
+        schema.name(),
         *arrays,
     )
     if row is None:
@@ -119,7 +124,7 @@ async def write(
 
 @lru_cache(maxsize=512)
 def _statement(filled: tuple[Table, ...], emptied: tuple[Table, ...]) -> str:
-    clauses, parameter = [_MOVE], 12
+    clauses, parameter = [_MOVE], 14
     for table in filled:
         clauses.append(table.insertion(parameter))
         parameter += len(table.columns)
@@ -132,7 +137,9 @@ def _statement(filled: tuple[Table, ...], emptied: tuple[Table, ...]) -> str:
         parameter += 1
     return (
         f"WITH {', '.join(clauses)}"  # noqa: S608 # As above.
-        " SELECT pg_notify($11, $2::int::text || ':' || ($4::bigint - 1)::text) FROM moved"
+        # One that is being folded beside the one that is read announces nothing.
+        " SELECT CASE WHEN current_schema() = $13"
+        " THEN pg_notify($11, $2::int::text || ':' || ($4::bigint - 1)::text) END FROM moved"
     )
 
 
@@ -141,7 +148,7 @@ _MOVE = """
         UPDATE partition_state
            SET next_offset = $4, clock = $5, running = $6, generation = $7, partitions = $8,
                last_digest = $9, last_time_ms = $10, read_at = now()
-         WHERE topic = $1 AND partition = $2::int AND next_offset = $3
+         WHERE topic = $1 AND partition = $2::int AND next_offset = $3 AND fold = $12
         RETURNING 1
     )
 """

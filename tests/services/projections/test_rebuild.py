@@ -1,0 +1,134 @@
+"""Folding afresh beside what is read, and switching while everything goes on."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import asyncpg
+import pytest
+
+from events import streams
+from events.log.proposal import Draft
+from events.organisation import TwoFactorPolicyChanged
+from services.projections import schema
+from services.projections.comparison import compare
+from services.projections.rebuild import RebuildError, prune, rebuild
+from services.projections.writing import FenceError, load, write
+from tests.services.projections.conftest import World, make_world, uuid
+from tests.services.projections.test_projector import everything
+
+
+@pytest.fixture(scope="module")
+async def world(kafka: str, database: str) -> AsyncIterator[World]:
+    async with make_world(kafka, database) as made, made.folding():
+        await everything(made)
+        yield made
+
+
+async def rebuilt(world: World) -> str:
+    done = await rebuild(
+        world.database, world.sources, world.vault_topic, world.ring.mac.keys,
+        patience=timedelta(seconds=30),
+    )  # fmt: skip
+    assert done.schema == schema.name()
+    assert done.held_up < timedelta(seconds=4)
+    return done.previous
+
+
+async def equal(world: World) -> bool:
+    found = await compare(world.database, world.kafka, world.ring.mac.keys, topic=world.events)
+    return found.equal
+
+
+async def test_while_people_go_on_writing(world: World) -> None:
+    """No write fails, none is lost, nothing altered stays, and what isn't folded is kept."""
+    organisation = await world.organisation()
+    staff_id, _, _ = await world.enrolled(organisation)
+    await world.pool.execute(
+        "UPDATE organisation_policy SET name = 'Mine',"
+        " state = jsonb_set(state, '{name}', '\"Mine\"') WHERE organisation_id = $1",
+        organisation,
+    )
+    session = uuid()
+    await world.pool.execute("INSERT INTO session_activity VALUES ($1, now())", session)
+    written, going = 0, True
+
+    async def go_on() -> None:
+        nonlocal written
+        while going:
+            fact = TwoFactorPolicyChanged(mandatory=bool(written % 2), reason="Insurance")
+            await world.write(Draft(streams.organisation(organisation), fact))
+            loaded = await world.loads.by_staff(staff_id)
+            assert loaded is not None
+            written += 1
+
+    writing = asyncio.create_task(go_on())
+    try:
+        await rebuilt(world)
+        before = written
+        async with asyncio.timeout(20):
+            while written < before + 5:
+                assert not writing.done() or writing.result()
+                await asyncio.sleep(0.01)
+    finally:
+        going = False
+        await writing
+    name = await world.pool.fetchval(
+        "SELECT name FROM organisation_policy WHERE organisation_id = $1", organisation
+    )
+    assert name == "Lettings"
+    assert await world.pool.fetchval("SELECT count(*) FROM session_activity WHERE id = $1", session)
+    assert await equal(world)
+
+
+async def test_again_and_what_was_before_is_cleared_away(world: World) -> None:
+    await prune(world.database, force=True)
+    previous = await rebuilt(world)
+    dropped, _ = await prune(world.database, force=True)
+    assert dropped == [previous]
+    assert await prune(world.database) == ([], [])
+    organisation = await world.organisation()
+    assert await world.person(organisation)
+    assert await equal(world)
+
+
+async def test_who_holds_what_was_folded_before_is_fenced_off(world: World) -> None:
+    """Though the position is the same: what it has in memory may be what somebody altered."""
+    async with world.pool.acquire() as connection:
+        before = await load(connection, world.events, 0)  # type: ignore[arg-type]
+    await rebuilt(world)
+    async with world.pool.acquire() as connection:
+        after = await load(connection, world.events, 0)  # type: ignore[arg-type]
+        assert after.next_offset == before.next_offset
+        with pytest.raises(FenceError):
+            await write(connection, before, before, {})  # type: ignore[arg-type]
+        await write(connection, after, after, {})  # type: ignore[arg-type]
+
+
+async def test_one_that_somebody_still_folds_is_left_alone(world: World) -> None:
+    place = "twofold_0123456789ab"
+    await world.pool.execute(f"CREATE SCHEMA {place}")
+    await world.pool.execute(f"SELECT * INTO {place}.lease FROM lease")  # noqa: S608 # Ours.
+    assert (await prune(world.database))[1] == [place]
+    assert await prune(world.database, force=True) == ([place], [])
+
+
+async def test_only_one_at_a_time(world: World) -> None:
+    connection = await asyncpg.connect(world.database)
+    try:
+        await connection.execute(f"SELECT pg_advisory_lock({0x74776F666F6C64})")
+        with pytest.raises(RebuildError, match="Somebody else"):
+            await rebuilt(world)
+    finally:
+        await connection.close()
+
+
+async def test_one_that_does_not_get_on_changes_nothing(world: World) -> None:
+    """With another installation's keys it halts at the start."""
+    with pytest.raises(RebuildError, match="Nothing was folded"):
+        await rebuild(
+            world.database, world.sources, world.vault_topic, {"k1": b"x" * 32},
+            patience=timedelta(seconds=1),
+        )  # fmt: skip
+    assert not await world.pool.fetchval("SELECT to_regnamespace($1) IS NOT NULL", schema.beside())
+    assert await equal(world)
