@@ -70,7 +70,7 @@ def main() -> int:
         f"\n{len(TESTS) - len(survived)} of {len(TESTS)} caught in {time.monotonic() - began:.0f} s"
     )
     for name in survived:
-        _say(f"SURVIVED: {name}")
+        _say(f"NOT CAUGHT: {name}")
     return 1 if survived else 0
 
 
