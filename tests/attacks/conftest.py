@@ -14,7 +14,7 @@ from services.demo.world import Publisher
 from tests.attacks.earnest import Earnest, earnest_system
 from tests.attacks.system import Attacked, running_system
 from tests.browser.people import Staffing
-from tests.stack import TestStack
+from tests.stack import TestStack, stack_folder
 
 LAST = "test_searches_for_secrets"
 
@@ -26,16 +26,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if "tests/attacks" not in item.nodeid:
             continue
         item.add_marker(pytest.mark.attacks)
-        whole = "world" in getattr(item, "fixturenames", ())
+        whole = {"world", "earnest"} & set(getattr(item, "fixturenames", ()))
         if whole and not item.get_closest_marker("quick"):
             item.add_marker(pytest.mark.thorough)
     items.sort(key=lambda item: LAST in item.nodeid)
 
 
 @pytest.fixture(scope="package")
-def world(stack: TestStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Attacked]:
+def world(stack: TestStack) -> Iterator[Attacked]:
     """Give the whole system, from outside."""
-    with running_system(stack, tmp_path_factory.mktemp("attacked")) as running:
+    # In no folder of pytest's: those go once other runs have made a few.
+    with stack_folder() as folder, running_system(stack, folder) as running:
         yield running
 
 

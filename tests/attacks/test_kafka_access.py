@@ -34,6 +34,7 @@ from tests.browser.people import Staffing
 
 
 class TestTheWholeSystem:
+    @pytest.mark.quick
     @pytest.mark.row(43)
     async def test_runs_over_sasl_ssl_each_service_as_its_own_user(
         self, staffing: Staffing
@@ -53,6 +54,7 @@ class TestTheWholeSystem:
 
 class TestTheMatrix:
     @pytest.mark.row(43, 50)
+    @pytest.mark.quick
     @pytest.mark.parametrize("name", sorted(access.BY_NAME))
     def test_a_stolen_password_does_what_the_table_says_and_nothing_else(
         self, earnest: Earnest, name: str
@@ -134,7 +136,6 @@ class TestGettingIn:
 class TestStartingInProduction:
     """Each a real process; it ends with one sentence that says what to do."""
 
-    @pytest.mark.thorough
     @pytest.mark.row(39, 43, 60)
     def test_what_is_unsafe_is_refused(self, earnest: Earnest, tmp_path: Path) -> None:
         told = earnest.told("auth")
@@ -167,7 +168,6 @@ class TestStartingInProduction:
                 assert case in sentence, (case, sentence)
                 assert "Traceback" not in done.err
 
-    @pytest.mark.thorough
     @pytest.mark.row(50)
     def test_a_history_that_would_lose_records_is_refused(self, earnest: Earnest) -> None:
         admin = AdminClient(earnest.connection("admin").librdkafka())

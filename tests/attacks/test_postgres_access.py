@@ -53,6 +53,7 @@ def granted(role: Role) -> set[tuple[str, str]]:
 
 class TestTheMatrix:
     @pytest.mark.row(50)
+    @pytest.mark.quick
     @pytest.mark.parametrize("name", NAMES)
     async def test_a_stolen_password_does_what_the_table_says_and_nothing_else(
         self, earnest: Earnest, name: str
