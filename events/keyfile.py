@@ -55,6 +55,7 @@ class KeyFile:
     Attributes:
         ring: The same object for ever; its encryption and MAC keys change within it.
         complaint: Why the file, as it is now, isn't followed; None where it is.
+        changes: How often the file was found changed, whoever asked.
     """
 
     def __init__(self, path: Path) -> None:
@@ -71,6 +72,7 @@ class KeyFile:
             mac=RotatingKey(ring.mac.current, _Keys(ring.mac.keys, self)),
         )
         self.complaint: str | None = None
+        self.changes = 0
 
     def refresh(self) -> bool:
         """
@@ -84,6 +86,7 @@ class KeyFile:
             if stamp == self._stamp:
                 return False
             self._stamp = stamp
+            self.changes += 1
             try:
                 self._follow(keys.load(self._path))
             except KeyRingError as error:

@@ -182,10 +182,13 @@ def _key_file(settings: Settings) -> KeyFile:
 
 
 async def _follow(file: KeyFile) -> None:
-    """Look again and again whether the key ring has changed."""
+    """Look again and again whether the key ring has changed, and say so."""
+    told = file.changes
     while True:
         await asyncio.sleep(KEYS_EVERY)
-        if file.refresh():
+        file.refresh()
+        if file.changes != told:  # Perhaps somebody met a new key meanwhile, and looked first.
+            told = file.changes
             ring = file.ring
             current = {"encryption": ring.encryption.current, "mac": ring.mac.current}
             if file.complaint is None:

@@ -36,6 +36,7 @@ class TestFollowing:
         file = KeyFile(path)
         keyfile.prepare(path, "mac")
         assert file.ring.mac.keys.get("k2") == keys.load(path).mac.keys["k2"]
+        assert file.changes == 1
         assert file.ring.mac.keys.get("k9") is None
         with pytest.raises(KeyError):
             file.ring.mac.keys["k9"]
