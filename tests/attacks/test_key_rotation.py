@@ -59,7 +59,7 @@ class Logins:
 
 
 class TestTheVaultsKey:
-    @pytest.mark.row(39, 52)
+    @pytest.mark.row(39)
     async def test_rotates_while_people_log_in_and_brings_back_nobody(
         self, earnest: Earnest, staffing: Staffing, agency: Agency
     ) -> None:
@@ -131,7 +131,7 @@ class TestTheVaultsKey:
         assert "none is left" in earnest.must("keys", "rotate", "--resume", *PATIENT, told=operator)
         assert await staffing.log_in(someone)
 
-    @pytest.mark.row(39, 52)
+    @pytest.mark.row(39)
     async def test_a_forgotten_entry_that_a_paused_keeper_writes_again_is_forgotten_again(
         self, earnest: Earnest, staffing: Staffing, agency: Agency
     ) -> None:

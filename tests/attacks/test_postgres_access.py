@@ -52,7 +52,6 @@ def granted(role: Role) -> set[tuple[str, str]]:
 
 
 class TestTheMatrix:
-    @pytest.mark.row(50)
     @pytest.mark.quick
     @pytest.mark.parametrize("name", NAMES)
     async def test_a_stolen_password_does_what_the_table_says_and_nothing_else(
@@ -98,7 +97,6 @@ class TestTheMatrix:
 
 
 class TestRows:
-    @pytest.mark.row(38)
     @pytest.mark.usefixtures("staffing")  # She has a password, an authenticator, a data key.
     async def test_the_vaults_secrets_are_auths_alone(self, earnest: Earnest) -> None:
         kinds: Mapping[str, set[str]] = {
