@@ -177,10 +177,10 @@ async def _catch_up(
             if rebuilt is not None:
                 return rebuilt
         if loop.time() > give_up:
-            raise RebuildError(
-                f"Nothing was folded for {patience.total_seconds():.0f} s; is a partition halted?"
-                " See: twofold projections status"
-            )
+            with translated():
+                halts = await connection.fetch(f"SELECT reason FROM {schema.beside()}.halt")  # noqa: S608
+            why = " ".join(row["reason"] for row in halts)
+            raise RebuildError(f"Nothing was folded for {patience.total_seconds():.0f} s. {why}")
         await asyncio.sleep(_LOOK_SECONDS)
 
 

@@ -18,7 +18,10 @@ COMMANDS = [
     [], ["up"], ["auth"], ["staff"], ["project"], ["notify"], ["demo"], ["doctor"],
     ["topics"], ["topics", "create"], ["command"], ["command", "send"],
     ["support"], ["support", "grant"], ["keys"], ["keys", "generate"],
-    ["audit"], ["audit", "replay"], ["projections"], ["projections", "status"],
+    ["audit"], ["audit", "replay"], ["audit", "verify"], ["audit", "checkpoint"], ["audit", "key"],
+    ["audit", "prove"], ["audit", "as-of"],
+    ["projections"], ["projections", "status"], ["projections", "rebuild"],
+    ["projections", "prune"],
 ]  # fmt: skip
 
 
