@@ -1,5 +1,6 @@
 """What every handler of auth stands on: its ports, its keys, the way from decision to log."""
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
@@ -24,6 +25,12 @@ from services.projections.port import LoadedPerson, LoadedStranger, Loads
 from services.web.requests import derived_id
 
 A = TypeVar("A")
+
+REFUSED_EVERY: Final = timedelta(milliseconds=100)
+"""
+A login is refused so long after it began, or a multiple of it: who exists has more to be read and
+written than who doesn't, some milliseconds of it, and what is left of them is nothing to measure.
+"""
 
 OUTCOMES: Final = Counter("twofold_logins_total", "Login attempts that counted", ["outcome"])
 SETTLED: Final = Histogram("twofold_settle_seconds", "From a decision to its verdict")
@@ -163,6 +170,12 @@ async def settle(
         return await writer.settle(stream, decide)
     finally:
         SETTLED.observe(time.perf_counter() - started)
+
+
+async def until_refusals(began: float) -> None:
+    """Wait until a login that began then, by `time.monotonic`, may be refused."""
+    every = REFUSED_EVERY.total_seconds()
+    await asyncio.sleep(every - (time.monotonic() - began) % every)
 
 
 async def reloading(call: Callable[[], Awaitable[A]]) -> A:

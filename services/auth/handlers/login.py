@@ -1,5 +1,6 @@
 """Logging in: two screens, one decision, and the same answer for whatever was wrong."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -24,6 +25,7 @@ from services.auth.handlers.ground import (
     reloading,
     settle,
     staff,
+    until_refusals,
 )
 from services.auth.handlers.proof import Proof, Prover, Subject
 from services.auth.tickets import OpenedChange, token_digest
@@ -109,6 +111,7 @@ class Logins:
             ProjectionUnavailableError, BusyError: It can't be decided now.
         """
         ground = self._ground
+        began = time.monotonic()
         digest = ground.tickets.open_login(given.login, ground.now())
         attempt = ground.attempt(caller, "login/finish", given.login, given.device or "")
         for _ in range(_LOADS):
@@ -116,6 +119,9 @@ class Logins:
                 return await _Finish(ground, self._prover, given, caller, attempt, digest).run()
             except _ChangedHandsError:
                 continue
+            except (InvalidCredentialsError, TooManyAttemptsError):
+                await until_refusals(began)
+                raise
         raise NotDoneError("The username keeps changing hands.")
 
 

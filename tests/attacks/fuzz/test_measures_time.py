@@ -30,7 +30,7 @@ pytestmark = [pytest.mark.attacks, pytest.mark.thorough]
 
 GAP_MS = 5.0
 SURE = 0.001
-SAMPLES = 60
+SAMPLES = 38
 
 TRIES = 19
 WRONG = "wrong-wrong-wrong-wrong-1"

@@ -1,6 +1,7 @@
 """A login's way from load to answer, on a log and a vault in memory."""
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import replace
@@ -13,6 +14,7 @@ from events.vault.memory import MemoryVault
 from events.vault.personal import unseal_source
 from events.vault.port import VaultUnavailableError
 from events.vault.sealing import SealedEntry
+from services.auth.handlers.ground import REFUSED_EVERY
 from services.auth.ports import Passwords
 from tests.services.auth.stage import BETTER, GOOD, HOME, Somebody, Stage, Web
 
@@ -106,6 +108,15 @@ class TestEverybodyCostsTheSame:
             (await web.login(name, GOOD)).expect(429, "too-many-attempts")
             assert passwords.verified.total() == before
         assert len(await stage.facts(sam.guesses)) == 4
+
+    async def test_a_refusal_comes_at_a_moment_that_tells_nothing(self, stage: Stage) -> None:
+        web, sam = stage.open(), await somebody(stage)
+        every = REFUSED_EVERY.total_seconds()
+        for name in (sam.username, "nobody", *["paused"] * 6):
+            login = await web.start(name)
+            began = time.monotonic()
+            assert (await web.login(name, BETTER, login=login)).status in {401, 429}
+            assert time.monotonic() - began >= every
 
 
 class TestWhatMovedMeanwhile:
