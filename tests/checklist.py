@@ -71,7 +71,7 @@ ROWS: Final = {
     56: "`next` leads to own pages alone",
     57: "a client's address comes from trusted proxies alone",
     58: "Kafka, database, mail or vault down: denied, recovered, no stack trace",
-    59: "hash-locked requirements, pip-audit, an SBOM",
+    59: "hashes and SBOM are shown; make audit-dependencies needs an advisory service",
     60: "no test hooks in production",
 }
 """What must hold, in short."""
@@ -114,7 +114,7 @@ SHOWN_BY: Final = {
 
 NOT_YET: Final[dict[int, str]] = {
     34: "a step-up freshens the session that it came from, and gives no new token",
-    59: "hashes and SBOM are shown; vulnerabilities aren't: make audit-dependencies, which asks a service",
+    59: "hashes and SBOM are shown; make audit-dependencies needs an advisory service",
 }
 """Rows that are known not to hold, or not wholly, and why: a passing test doesn't change that."""
 
