@@ -51,6 +51,15 @@ class TestTheWholeSystem:
         assert not [line for line in wrong if "mail" not in line], said
         assert earnest.must("audit", "replay", "--json", told=earnest.told("auditor"))
 
+    @pytest.mark.row(51)
+    def test_an_auditor_signs_and_verifies_with_an_auditors_rights(self, earnest: Earnest) -> None:
+        told = earnest.told("auditor")
+        key = earnest.must("audit", "key", "--new", told=told).strip()
+        assert "records, root" in earnest.must("audit", "checkpoint", told=told)
+        assert "checkpoints agree" in earnest.must("audit", "verify", "--key", key, told=told)
+        compared = earnest.must("audit", "prove", told=told | earnest.told("projections"))
+        assert "differ" not in compared
+
 
 class TestTheMatrix:
     @pytest.mark.row(43, 50)
