@@ -10,6 +10,7 @@ import re
 import time
 from base64 import b32decode, b64encode
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
@@ -105,14 +106,20 @@ class Mailbox:
     def links(self, address: str) -> list[str]:
         """Tickets of the links that were mailed to *address*, oldest first."""
         found = []
-        for path in sorted(
-            self._folder.glob("*.eml"), key=lambda p: (p.stat().st_mtime_ns, p.name)
-        ):
-            mail = message_from_bytes(path.read_bytes(), policy=policy.default)
+        for _, content in self.contents():
+            mail = message_from_bytes(content, policy=policy.default)
             body = mail.get_body(("plain",))
             if address in str(mail["To"]) and body is not None:
                 found += re.findall(r"/password/([A-Za-z0-9_-]{20,})", body.get_content())
         return found
+
+    def contents(self) -> list[tuple[Path, bytes]]:
+        """Every mail, oldest first; one that was sent again may just be replacing its copy."""
+        mails = []
+        for path in self._folder.glob("*.eml"):
+            with suppress(FileNotFoundError):
+                mails.append((path.stat().st_mtime_ns, path, path.read_bytes()))
+        return [(path, content) for _, path, content in sorted(mails)]
 
     def next_link(self, address: str, seen: int) -> str:
         """The ticket of the link that comes after the first *seen* ones."""

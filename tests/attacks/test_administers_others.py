@@ -86,7 +86,6 @@ class TestAcrossOrganisations:
         assert other.body == world.staff.get(f"{here}/staff/{uuid4()}", ada.session).body
         assert "organisation.not_theirs" in (world.folder / "staff.log").read_text()[log:]
 
-    @pytest.mark.quick
     @pytest.mark.row(30, 31)
     def test_every_act_over_kafka_finds_nothing(self, world: Attacked, organisation: str) -> None:
         """By somebody who holds the staff service's own key, and signs as a real administrator."""

@@ -55,7 +55,6 @@ class TestTheTruthTable:
             for enrolled, must in product((False, True), repeat=2)
         }
         mandatory(world, forced)
-        early_in_step()
         for (enrolled, must), somebody in people.items():
             told: dict[str, str] = {}
             for password, code in product(("wrong", "right"), ("none", "wrong", "right")):
@@ -189,7 +188,6 @@ class TestCodes:
             web.post("/api/login/start", {"username": eve.username}).body["login"]
             for web in (webs[n % 3] for n in range(50))
         ]
-        early_in_step()
         code = code_at(eve, 0)
         world.log.mark()
 

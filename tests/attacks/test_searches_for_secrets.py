@@ -83,8 +83,8 @@ class Places:
             yield f"metrics of {web.url}", web.send("GET", "/metrics").content
 
     def mails(self) -> Iterator[tuple[str, bytes]]:
-        for path in sorted((self.world.folder / "mail").glob("*.eml")):
-            yield f"mail {path.name}", path.read_bytes()
+        for path, content in self.world.mailbox.contents():
+            yield f"mail {path.name}", content
 
     def answers(self) -> Iterator[tuple[str, bytes]]:
         for number, answer in enumerate(list(self.world.answers)):
