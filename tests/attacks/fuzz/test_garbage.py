@@ -150,7 +150,7 @@ def _flood(world: Attacked, count: int, seed: int) -> Mapping[str, int]:
     for name in sent:
         real = [Written(one.key, one.value, tuple(one.headers)) for one in world.records(name)]
         left = count // len(sent)
-        for record in islice(garbage(dice, [one for one in real if one.value]), 2 * left):
+        for record in islice(garbage(dice, [one for one in real if one.value]), 4 * left):
             if name == "twofold.vault" and _takes_away(record, real):
                 continue
             topic = world.topic(name)

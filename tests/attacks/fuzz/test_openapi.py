@@ -17,7 +17,7 @@ from tests.attacks.system import SETUP_NEW, Attacked, Recorded
 pytestmark = [pytest.mark.attacks, pytest.mark.row(46)]
 
 CONFIG = Path(__file__).with_name("schemathesis.toml")
-CASES, SECONDS = 40, 45
+CASES, SECONDS = 40, 25
 """For each call and document; `make attacks` tries that many, other runs a tenth."""
 
 
