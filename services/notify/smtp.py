@@ -26,9 +26,10 @@ class SmtpMailer:
         self._port, self._sender, self._encrypted = int(port), sender, encrypted
 
     async def send(self, mail: Mail) -> None:
+        written = message(mail, self._sender)
         try:
             await aiosmtplib.send(
-                message(mail, self._sender),
+                written,
                 hostname=self._host,
                 port=self._port,
                 start_tls=True if self._encrypted else None,
@@ -51,10 +52,15 @@ class SmtpMailer:
 
 
 def message(mail: Mail, sender: str) -> EmailMessage:
-    """*mail* as RFC 5322 wants it, plain text first."""
+    """
+    *mail* as RFC 5322 wants it, plain text first.
+
+    Raises:
+        MailRefusedError: Its address is none, or would be read as another, or as more headers.
+    """
     written = EmailMessage(policy=SMTP)
     written["From"] = sender
-    written["To"] = mail.to
+    _to(written, mail.to)
     written["Subject"] = mail.subject
     written["Date"] = format_datetime(mail.date)
     written["Message-ID"] = mail.message_id
@@ -62,3 +68,20 @@ def message(mail: Mail, sender: str) -> EmailMessage:
     written.set_content(mail.text, cte="quoted-printable")
     written.add_alternative(mail.html, subtype="html", cte="quoted-printable")
     return written
+
+
+def _to(written: EmailMessage, address: str) -> None:
+    """
+    Write the ``To`` line.
+
+    Raises:
+        MailRefusedError: *address* doesn't read as that one address: a group, a comment, an encoded
+            word, whose line breaks would even become headers of their own.
+    """
+    try:
+        written["To"] = address
+        found = [one.addr_spec for one in written["To"].addresses]
+    except Exception as error:  # The parser fails in many ways, some of them by mistake.
+        raise MailRefusedError("The address is none.") from error
+    if found != [address] or "=?" in address:
+        raise MailRefusedError("The address would be read as another.")

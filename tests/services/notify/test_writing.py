@@ -11,6 +11,7 @@ from events.facts import Counted, Position
 from events.staff import StaffForgotten
 from services.notify import writing
 from services.notify.notices import Notice
+from services.notify.ports import MailRefusedError
 from services.notify.smtp import message
 from services.notify.writing import Writing, ticket
 
@@ -68,3 +69,21 @@ def test_a_message_has_plain_text_first_and_is_marked_as_automatic() -> None:
     assert written["Auto-Submitted"] == "auto-generated"
     assert written["To"] == "ada@example.org"
     assert all(len(line) <= 998 for line in written.as_bytes().splitlines())
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "a@[", "a\u2028b@x.example", "a\x85b@x.example", "a:b@c", "a@b(", ".@.", "a\r\nBcc: v@x",
+        "=?utf-8?q?=0d=0aBcc:_x?=@b", "a@=?utf-8?q?=0d=0aBcc:=20v=40x.example?=",
+    ],
+)  # fmt: skip
+def test_an_address_that_is_none_is_refused_for_good_and_writes_no_header(address: str) -> None:
+    mail = WRITING.write(Notice("password_changed"), COUNTED, address)
+    with pytest.raises(MailRefusedError):
+        message(mail, "Twofold <no-reply@example.org>")
+
+
+def test_an_address_of_another_script_is_written() -> None:
+    mail = WRITING.write(Notice("password_changed"), COUNTED, "é@ü.example")
+    assert message(mail, "Twofold <no-reply@example.org>")["To"] == "é@ü.example"
