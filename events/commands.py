@@ -9,12 +9,20 @@ write their JSON as they like; its bytes are what is signed, and what a repeat i
 import json
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, ClassVar, Final, Literal
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+)
 
 from events import streams
 from events.facts import Uuid
@@ -28,16 +36,34 @@ _SHAPE = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_erro
 _PRINTABLE = r"^[^\x00-\x1f\x7f]*$"
 
 
+def _in_utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("no such moment in UTC") from None
+
+
+Aware = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+"""A moment with its offset, read into UTC; near the first and last year there may be none."""
+
+
 def _text(shortest: int, longest: int) -> StringConstraints:
     return StringConstraints(min_length=shortest, max_length=longest, pattern=_PRINTABLE)
 
 
 Reason = Annotated[str, _text(1, 500)]
 Username = Annotated[str, _text(1, 128)]
-Email = Annotated[
-    str,
-    StringConstraints(max_length=254, pattern=r"^[^\x00-\x20\x7f@<>,;]+@[^\x00-\x20\x7f@<>,;]+$"),
-]
+_UNSEEN: Final = (
+    r"\x00-\x20\x7f-\xa0\xad\u061c\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff"
+)
+"""White space, controls, and what turns or hides text."""
+_ATOM: Final = rf'[^{_UNSEEN}.()<>@,;:?"\\\[\]]+'
+_ADDRESS: Final = rf"^{_ATOM}(\.{_ATOM})*@{_ATOM}(\.{_ATOM})*$"
+"""
+RFC 5322's dot-atom on both sides, in any script (RFC 6531). No quotes, comments, groups, literals,
+nor the question marks of encoded words (RFC 2047): mail programs read those as something else.
+"""
+Email = Annotated[str, StringConstraints(max_length=254, pattern=_ADDRESS)]
 DisplayName = Annotated[str, _text(1, 200)]
 
 
@@ -110,7 +136,7 @@ class SetTwoFactorPolicy(Command):
 
     name: ClassVar[str] = "set_two_factor_policy"
     mandatory: bool
-    effective: Annotated[AwareDatetime | None, Field(alias="from")] = None
+    effective: Annotated[Aware | None, Field(alias="from")] = None
     reason: Reason
 
 
@@ -148,11 +174,11 @@ class CommandEnvelope(BaseModel):
     id: Annotated[str, StringConstraints(pattern=rf"^{streams.COMMAND_ID}$")]
     source: Annotated[str, _text(1, 200)]
     type: Annotated[str, StringConstraints(pattern=r"^twofold\.command\.[a-z_]{1,64}\.v1$")]
-    time: AwareDatetime
+    time: Aware
     datacontenttype: Literal["application/json"] = "application/json"
     subject: Annotated[str, _text(1, 200)] | None = None
     audience: Annotated[str, _text(1, 200)]
-    expiry: AwareDatetime
+    expiry: Aware
     actor: Annotated[
         str, StringConstraints(pattern=rf"^(staff/{streams.UUID}|service/{streams.KEY_ID})$")
     ]

@@ -216,3 +216,30 @@ class TestUnreadable:
 def test_every_command_is_about_an_organisation() -> None:
     assert all("organisation_id" in one.model_fields for one in COMMANDS.values())
     assert all(issubclass(one, Command) for one in COMMANDS.values())
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "a@[", "a@[1.2.3.4]", "(a@b", "a@b(", '"a@b', "a:b@c", "a..b@c", ".@.", "a@b.", "[@]",
+        "a\u2028b@x", "a\x85b@x", "a\u200bb@x", "a\u202eb@x", "a\xa0b@x", "a@b\u2029",
+        "=?utf-8?q?=0d=0aBcc:_x?=@b", "a@=?utf-8?q?=0d=0aBcc:=20v=40x?=",
+    ],
+)  # fmt: skip
+def test_what_mail_programs_read_otherwise_is_no_address(address: str) -> None:
+    with pytest.raises(UnreadableCommandError):
+        commands.parse_command("register_staff", SAMPLES["register_staff"] | {"email": address})
+
+
+@pytest.mark.parametrize("address", ["o'hara+x_y=z@agency.example", "é@ü.example", "a@localhost"])
+def test_an_address_may_be_of_any_script(address: str) -> None:
+    commands.parse_command("register_staff", SAMPLES["register_staff"] | {"email": address})
+
+
+@pytest.mark.parametrize("moment", ["9999-12-31T23:59:59-12:00", "0001-01-01T00:00:00+12:00"])
+def test_a_moment_that_there_is_not_in_utc_is_none(moment: str) -> None:
+    """It was read, and then couldn't be written: the consumer halted on it until it expired."""
+    with pytest.raises(UnreadableCommandError):
+        commands.parse_command(
+            "set_two_factor_policy", SAMPLES["set_two_factor_policy"] | {"from": moment}
+        )
