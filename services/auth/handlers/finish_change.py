@@ -1,5 +1,6 @@
 """Finishing a password change: everything is checked before it is hashed, and hashed once."""
 
+import asyncio
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -67,6 +68,7 @@ class FinishChanges:
 
     def __init__(self, ground: Ground, changes: PasswordChanges) -> None:
         self._ground, self._changes, self._prover = ground, changes, Prover(ground)
+        self._judging = asyncio.Semaphore(1)
 
     async def consider(self, change: str, password: str) -> Offer:
         """
@@ -152,7 +154,9 @@ class FinishChanges:
             loaded.organisation.name,
             self._ground.issuer,
         )
-        check_new_password(password, known_words=known)
+        # In a thread, one at a time: it is slow enough to keep everybody else waiting.
+        async with self._judging:
+            await asyncio.to_thread(check_new_password, password, known_words=known)
         current, owner = loaded.person.password, loaded.person.staff_id
         if current is not None and await self._prover.verify(current.credential, owner, password):
             raise PasswordRefusedError("This is the current password; choose a new one.")

@@ -1,5 +1,7 @@
 """What a new password must be."""
 
+import time
+
 import pytest
 
 from services.auth.domain.errors import PasswordRefusedError
@@ -80,3 +82,11 @@ def test_composed_and_decomposed_are_one_password_and_nothing_else_is() -> None:
 def test_what_is_too_long_to_be_one_is_not_worth_hashing() -> None:
     assert could_be_password("x" * LONGEST)
     assert not could_be_password("x" * (LONGEST + 1))
+
+
+def test_one_made_to_be_slow_is_judged_in_bounded_time() -> None:
+    """Every symbol that can be read as a letter, over and over: it took zxcvbn seconds."""
+    slow = ("4@8({[<369&#!1/|0$5+7%2" * 6)[:LONGEST]
+    began = time.thread_time()
+    check_new_password(slow, known_words=KNOWN)
+    assert time.thread_time() - began < 0.5
