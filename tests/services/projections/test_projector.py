@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit, urlunsplit
@@ -310,6 +310,11 @@ async def recorded(log: KafkaLog, partition: int) -> list[Record]:
     return found
 
 
+def lost(logs: Sequence[Mapping[str, object]]) -> bool:
+    """Whether a projector noticed that another had moved its partition."""
+    return any(line["event"] == "partition.lost" for line in logs)
+
+
 class TestFence:
     async def test_two_projectors_at_once_write_no_row_twice(self, world: World) -> None:
         """Without leases both fold everything: the compare-and-set lets each record in once."""
@@ -329,17 +334,20 @@ class TestFence:
         try:
             with capture_logs() as logs:
                 async with running(forever(world.pool)), running(forever(second_pool)):
-                    for step in range(60):
-                        await world.login(loaded, 500 + step)
+                    steps = 0
+                    # On a busy machine one of them may be far behind for a while.
+                    while steps < 60 or (steps < 1_000 and not lost(logs)):
+                        await world.login(loaded, 500 + steps)
                         loaded = await world.loads.by_staff(staff)
                         assert loaded
+                        steps += 1
         finally:
             await second_pool.close()
 
         count = "SELECT count(*) FROM login_history WHERE staff_id = $1"
-        assert await world.pool.fetchval(count, staff) == 60
-        assert loaded.person.last_time_step == 559
-        assert any(line["event"] == "partition.lost" for line in logs)
+        assert await world.pool.fetchval(count, staff) == steps
+        assert loaded.person.last_time_step == 499 + steps
+        assert lost(logs)
 
     async def test_stopped_in_the_middle_it_goes_on_where_it_was(self, world: World) -> None:
         """Its transaction is all or nothing, whenever it dies."""
