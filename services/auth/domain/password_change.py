@@ -188,11 +188,13 @@ def finish_change(
     Decide a new password with its choice: everything in one batch, or nothing.
 
     Raises:
-        TicketDeadError: The change is over, or another authenticator was shown since.
+        TicketDeadError: The change is over, or another authenticator was shown since; or 2FA became
+            mandatory meanwhile, and a password alone had opened it.
         ChoiceUnavailableError: Not, or no longer, on offer.
         WrongCodeError: The first code of the new authenticator is wrong.
     """
     check_open(person, change, now)
+    check_way(person, policy, change, now)
     offered = options(person, policy, now)
     if new.choice not in offered:
         raise ChoiceUnavailableError(offered)
@@ -207,7 +209,8 @@ def finish_change(
         drafts.append(Draft(account(person), _enrolment(person, change, new)))
     elif new.choice == "no_thanks" and person.enrolled:
         drafts.append(Draft(account(person), TwoFactorDisabled(cause="declined")))
-    starts = policy.mandatory_from(now) if new.choice == "no_thanks" else None
+    by_password_alone = change.link is None and not person.enrolled
+    starts = policy.mandatory_from(now) if new.choice == "no_thanks" or by_password_alone else None
     return Decision(drafts, frozenset(basis), earliest(change.expires, starts))
 
 
@@ -236,4 +239,17 @@ def check_open(person: Person, change: Change, now: datetime) -> None:
     ):
         raise TicketDeadError
     if change.link is not None and live_link(person, now).id != change.link:
+        raise TicketDeadError
+
+
+def check_way(person: Person, policy: Policy, change: Change, now: datetime) -> None:
+    """
+    Check that the way by which *change* came leads on: where 2FA is mandatory, no password alone.
+
+    A thief of the password could have opened it just before that, and enrol a phone afterwards.
+
+    Raises:
+        TicketDeadError: It took no second factor and no mailbox, and 2FA is mandatory now.
+    """
+    if change.link is None and not person.enrolled and policy.mandatory_at(now):
         raise TicketDeadError

@@ -220,7 +220,9 @@ async def load_open(ground: Ground, opened: OpenedChange) -> LoadedPerson:
     loaded = await ground.loads.by_staff(opened.staff_id)
     if loaded is None:
         raise TicketDeadError
-    password_change.check_open(loaded.person, opened.change, ground.now())
+    person, now = loaded.person, ground.now()
+    password_change.check_open(person, opened.change, now)
+    password_change.check_way(person, ground.policy(loaded), opened.change, now)
     return loaded
 
 

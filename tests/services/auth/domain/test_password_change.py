@@ -246,6 +246,18 @@ class TestFinishChange:
         kept = finish(somebody, credentials("keep_existing"), policy)
         assert kept.lapses == CHANGE.expires
 
+    def test_what_a_password_alone_opened_does_not_outlive_it_either(self) -> None:
+        somebody = person(proposed=(LINK, STAFF))
+        starts = NOW + timedelta(seconds=4)
+        policy = Policy(mandatory=True, effective=starts)
+        assert finish(somebody, NEW_AUTHENTICATOR, policy, EXPIRED).lapses == starts
+        with pytest.raises(TicketDeadError):
+            finish(somebody, NEW_AUTHENTICATOR, MANDATORY, EXPIRED)
+        kept = finish(enrolled(), credentials("keep_existing"), MANDATORY, EXPIRED)
+        assert kept.lapses == EXPIRED.expires
+        linked = person(link=link(), proposed=(LINK, STAFF))
+        assert finish(linked, NEW_AUTHENTICATOR, MANDATORY).drafts
+
 
 def test_showing_an_authenticator_is_recorded() -> None:
     somebody = person(link=link())

@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from datetime import timedelta
 
+import pyotp
 import pytest
 
 from events.envelope import read
@@ -84,6 +85,26 @@ class TestFinish:
         who, change = await opened(stage, web)
         await stage.link(who)
         (await web.finish(change, "no_thanks")).expect(410, "ticket-dead")
+
+    async def test_what_a_password_alone_opened_dies_when_2fa_becomes_mandatory(
+        self, stage: Stage, web: Web
+    ) -> None:
+        """A thief of an old password could open a change in time, and enrol a phone afterwards."""
+        organisation = await stage.organisation()
+        sam = await stage.person(organisation)
+        await stage.expiry(organisation, 1)
+        stage.ahead += timedelta(days=2)
+        await stage.policy(organisation, effective=stage.now() + timedelta(minutes=5))
+        expired = (await web.login(sam)).expect(200).body["change"]
+        change = (await web.open(expired)).expect(200).body["change"]
+        shown = (await web.show(change)).expect(200).body
+        stage.ahead += timedelta(minutes=6)
+        code = pyotp.TOTP(shown["secret"].replace(" ", "")).at(stage.now())
+        confirmed = {"authenticator": shown["authenticator"], "code": code}
+        (await web.finish(change, "setup_new", **confirmed)).expect(410, "ticket-dead")
+        (await web.show(change)).expect(410, "ticket-dead")
+        (await web.open(expired)).expect(410, "ticket-dead")
+        (await web.login(sam)).expect(200, outcome="link_sent", reason="two_factor_mandatory")
 
     async def test_normalised_passwords_are_one(self, stage: Stage, web: Web) -> None:
         who, change = await opened(stage, web)
