@@ -217,3 +217,18 @@ class TestWhereItComesFrom:
         assert statuses[-1] == 429  # Another address a try gives no fresh counter.
         for process in world.processes:
             assert "203.0.113" not in world.log_of(process)
+
+
+@pytest.mark.row(23)
+def test_a_flood_of_guesses_keeps_nobody_from_a_step_up_in_their_own_browser(
+    world: Attacked, browser: Browser, organisation: str
+) -> None:
+    eve = world.join(organisation, choice=SETUP_NEW)
+    browser.log_in(eve, eve.app.code())
+    assert "__Host-device" in browser.cookies
+    for _ in range(4):
+        world.login(eve, password="-" * 15)
+    world.login(eve).expect(429, "too-many-attempts")
+    told = {"password": eve.password, "code": eve.app.code()}
+    page = browser.fields(browser.get("/step-up"))
+    assert browser.post("/step-up", page | told).status_code == 303

@@ -10,6 +10,7 @@ from services.auth.domain.errors import (
     TooManyAttemptsError,
 )
 from services.auth.web.pages.ground import PagesGround, caller, log_in_first
+from services.web.pages.cookies import DEVICE
 from services.web.pages.site import Site
 from services.web.pages.visit import Visit
 
@@ -31,6 +32,7 @@ def add(site: Site, ground: PagesGround) -> None:
                 visit.form.text("password"),
                 visit.form.code() or "",
                 caller(visit),
+                visit.request.cookies.get(DEVICE),
             )
         except TooManyAttemptsError as error:
             return await _ask(visit, leads_to, pause=error.retry_after)
