@@ -140,6 +140,7 @@ async def make(
         owner = (await _names(connection)).get("projections")
         if owner is not None:
             await _run(connection, "GRANT CREATE ON DATABASE %I TO %I", database, owner)
+        await _keep_locks(connection)
         for found in await connection.fetch(_SCHEMAS):
             if owner is not None:
                 await _give(connection, found["nspname"], owner)
@@ -207,6 +208,20 @@ async def _is_there(connection: asyncpg.Connection, name: str) -> bool:
     return bool(await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", name))
 
 
+async def _keep_locks(connection: asyncpg.Connection) -> None:
+    """
+    Leave advisory locks to those who need them: anybody else could hold the staff service's for
+    good, and no command would be dealt with.
+    """
+    names = await _names(connection)
+    for row in await connection.fetch(_LOCKS):
+        function = row["function"]
+        await connection.execute(f"REVOKE EXECUTE ON FUNCTION {function} FROM PUBLIC")
+        holder = names.get("staff" if row["two_numbers"] else "projections")
+        if holder is not None:
+            await _run(connection, f"GRANT EXECUTE ON FUNCTION {function} TO %I", holder)
+
+
 async def _give(connection: asyncpg.Connection, place: str, owner: str) -> None:
     """Make *owner* the owner of the schema and of everything in it."""
     await _run(connection, "ALTER SCHEMA %I OWNER TO %I", place, owner)
@@ -233,4 +248,11 @@ _SCHEMAS: Final = "SELECT nspname FROM pg_namespace WHERE nspname ~ '^twofold_[0
 _CONTENTS: Final = """
     SELECT relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
      WHERE n.nspname = $1 AND c.relkind IN ('r', 'p', 'v')
+"""
+
+# The staff service's are named by two numbers; those for making and rebuilding schemas by one.
+_LOCKS: Final = """
+    SELECT oid::regprocedure::text AS function, pronargs = 2 AS two_numbers FROM pg_proc
+     WHERE pronamespace = 'pg_catalog'::regnamespace
+       AND proname ~ '^pg_(try_)?advisory_(xact_)?lock(_shared)?$'
 """

@@ -17,6 +17,8 @@ from services.projections.tables.table import Table
 _LOCK = int.from_bytes(sha256(b"twofold.schema").digest()[:7])
 """The advisory lock under which a schema is made."""
 
+_IS_THERE = "SELECT to_regnamespace($1) IS NOT NULL"
+
 
 def all_tables() -> tuple[Table, ...]:
     """Every table that batches write."""
@@ -69,10 +71,12 @@ async def ensure(connection: asyncpg.Connection, place: str = "") -> bool:
         asyncpg.PostgresError: The database can't be asked.
     """
     place = place or name()
+    # Before the lock as well, which not every role may take.
+    if await connection.fetchval(_IS_THERE, place):
+        return False
     async with connection.transaction():
         await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
-        there = await connection.fetchval("SELECT to_regnamespace($1) IS NOT NULL", place)
-        if there:
+        if await connection.fetchval(_IS_THERE, place):
             return False
         await connection.execute(f"CREATE SCHEMA {place}")
         await connection.execute(f"SET LOCAL search_path TO {place}")

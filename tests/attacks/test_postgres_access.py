@@ -122,6 +122,17 @@ class TestRows:
                 await connection.execute(take, "keeper")
             assert await connection.execute("DELETE FROM lease WHERE name = 'keeper'") == "DELETE 0"
 
+    @pytest.mark.parametrize("name", NAMES)
+    async def test_nobody_holds_the_locks_of_those_who_deal_with_commands(
+        self, earnest: Earnest, name: str
+    ) -> None:
+        async with connected(earnest, name) as connection:
+            for kind in ("", "xact_"):
+                for lock in (f"{kind}lock", f"{kind}lock_shared"):
+                    taken = await may(connection, f"SELECT pg_try_advisory_{lock}(1, 1)")
+                    assert taken == (name == "staff"), lock
+                    assert not await may(connection, f"SELECT pg_try_advisory_{lock}(1)"), lock
+
     async def test_sessions_and_people_are_not_the_auditors_business(
         self, earnest: Earnest
     ) -> None:
