@@ -185,7 +185,7 @@ def _policy(own: str, also: Sequence[str]) -> str:
             "style-src 'self'",
             "script-src 'self'",
             "img-src 'self'",
-                " ".join(("form-action 'self'", *others)),
+            " ".join(("form-action 'self'", *others)),
             "frame-ancestors 'none'",
             "base-uri 'none'",
             "require-trusted-types-for 'script'",
