@@ -68,8 +68,13 @@ def codes_paused(failures: Failures, now: datetime) -> bool:
 
 
 def password_disabled(person: Person, device: str | None) -> bool:
-    """Whether even the right password opens nothing from here; the reset link stays open."""
-    return device is None and person.wrong_passwords.in_a_row >= DISABLED_AT
+    """
+    Whether even the right password opens nothing from here; the reset link stays open.
+
+    A known device is judged by its own failures: a stolen one must not guess for ever either.
+    """
+    failures = person.wrong_passwords if device is None else lane(person, device)
+    return failures.in_a_row >= DISABLED_AT
 
 
 def authenticator_suspended(person: Person) -> bool:

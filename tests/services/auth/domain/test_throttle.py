@@ -58,6 +58,9 @@ def test_the_hundredth_closes_and_not_the_one_before() -> None:
     assert throttle.password_disabled(person(wrong_passwords=failures(100)), None)
     assert not throttle.password_disabled(person(wrong_passwords=failures(99)), None)
     assert not throttle.password_disabled(person(wrong_passwords=failures(100)), DEVICE)
+    guessing = person(device_failures={DEVICE: failures(100)})
+    assert throttle.password_disabled(guessing, DEVICE)
+    assert not throttle.password_disabled(guessing, None)
     assert throttle.authenticator_suspended(enrolled(wrong_codes=failures(100)))
     assert throttle.authenticator_suspended(enrolled(wrong_link_codes=failures(100)))
     assert not throttle.authenticator_suspended(
