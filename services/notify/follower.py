@@ -91,11 +91,24 @@ class Follower:
         events, up_to = await self._follows.counted_after(partition, self._next[partition] - 1)
         for counted, person in events:
             if since is None or counted.at >= since:
-                await self._handle(counted, person)
+                await self._deal_with(counted, person)
             self._next[partition] = counted.position.offset + 1
             await self._progress.save(partition, self._next[partition])
         self._next[partition] = max(up_to + 1, self._next[partition])
         await self._progress.save(partition, self._next[partition])
+
+    async def _deal_with(self, counted: Counted, person: Person | None) -> None:
+        """One event that can't be dealt with is set aside: the others mustn't wait for it."""
+        try:
+            await self._handle(counted, person)
+        except TRY_AGAIN:
+            raise
+        except Exception as error:  # noqa: BLE001 -- Whatever it is; it is told of.
+            # Its words, and its traceback's, could hold what is personal.
+            log.error(  # noqa: TRY400
+                "follower.set_aside",
+                follower=self._name, event_id=counted.id, why=type(error).__name__,
+            )  # fmt: skip
 
     async def _persist(self, partition: int, step: Callable[[], Awaitable[T]]) -> T:
         """Try *step* until it works: nothing is skipped, nothing overtakes."""

@@ -13,7 +13,8 @@ from uuid import uuid4
 import pytest
 
 from events import streams
-from events.facts import Draft
+from events.facts import Counted, Draft
+from events.person import Person
 from events.staff import PasswordLinkIssued, StaffRegistered, TwoFactorDisabled
 from events.vault.personal import Details, seal_details, seal_text
 from events.vault.sealing import seal
@@ -216,6 +217,41 @@ async def test_an_outage_of_the_mail_server_delays_and_loses_nothing(
     received = [mail["To"] for mail in post.mails()]
     assert received == addresses
     assert len({mail["Message-ID"] for mail in post.mails()}) == 4
+
+
+async def test_an_event_that_nobody_can_deal_with_stops_no_other(world: World, group: str) -> None:
+    dealt_with: list[str] = []
+
+    async def handle(counted: Counted, _person: Person | None) -> None:
+        if isinstance(counted.fact, PasswordLinkIssued):
+            raise ZeroDivisionError
+        dealt_with.append(counted.id)
+
+    progress = GroupProgress(world.kafka, group=group, topic=world.events)
+    await progress.start(PARTITIONS)
+    follower = Follower(
+        group,
+        follows=world.follows,
+        passed=world.fates.passed,
+        progress=progress,
+        handle=handle,
+        partitions=PARTITIONS,
+    )
+    try:
+        async with world.folding(), running(follower.run()):
+            organisation_id = await world.organisation()
+            staff_id = await somebody(world, organisation_id, "bad@example.org")
+            await world.write(link_to(organisation_id, staff_id)[0])
+            account = streams.account(organisation_id, staff_id)
+            draft = Draft(account, TwoFactorDisabled(cause="declined"))
+            await world.write(draft, event_id=(behind := str(uuid4())))
+
+            async def reached() -> bool:
+                return behind in dealt_with
+
+            await until(reached)
+    finally:
+        await progress.stop()
 
 
 async def test_a_rebuild_sends_nothing(world: World, post: Post, group: str) -> None:
