@@ -2,7 +2,15 @@
 
 import typer
 
-from services.cli import administration, auditing, inspection, protection, rebuilding, running
+from services.cli import (
+    administration,
+    as_of,
+    auditing,
+    inspection,
+    protection,
+    rebuilding,
+    running,
+)
 
 app = typer.Typer(
     name="twofold",
@@ -19,7 +27,7 @@ for command in running.COMMANDS:
 app.command()(inspection.doctor)
 for name, changes in rebuilding.COMMANDS.items():
     inspection.projections.command(name)(changes)
-for name, audits in auditing.COMMANDS.items():
+for name, audits in {**auditing.COMMANDS, **as_of.COMMANDS}.items():
     inspection.audit.command(name)(audits)
 for name, group in (
     *administration.GROUPS.items(),

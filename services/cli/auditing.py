@@ -1,8 +1,7 @@
-"""Commands by which an auditor needs to trust nobody: verify, checkpoint, prove, as-of."""
+"""Commands by which an auditor needs to trust nobody: verify, checkpoint, prove."""
 
 import json
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,11 +9,9 @@ import typer
 
 from services.cli import told
 from services.cli.failures import FailureError
-from services.cli.inspection import Json, Progress, history, moment, table
+from services.cli.inspection import Json, Progress, history, table
 
 if TYPE_CHECKING:
-    from events.facts import Position
-    from services.audit.as_of import AsOf
     from services.audit.checkpoint import Checkpoint
     from services.audit.history import History
     from services.audit.notes import VerificationKey
@@ -71,13 +68,13 @@ def verify(
     signed, refused = (
         opened([*reading.notes, *_kept(checkpoints)], verifying) if verifying else ([], 0)
     )
-    with _progress(reading) as progress:
+    with progress_of(reading) as progress:
         found = run(reading, keys, signed, progress.advance)
     wrong = list(complaints(found))
     if key is not None and not signed:
         wrong.append("There is no checkpoint that is signed by this key.")
     if as_json:
-        _print(
+        print_json(
             {
                 "verified": not wrong,
                 "key": str(verifying) if verifying else None,
@@ -122,7 +119,7 @@ def checkpoint(
     name = f"twofold/{settings.environment}"
     reading, keys = history(settings, None), _keys(settings, None, without=False)
     signed, _ = opened([*reading.notes, *_kept(checkpoints)], public_of(private, name))
-    with _progress(reading) as progress:
+    with progress_of(reading) as progress:
         found = run(reading, keys, signed, progress.advance)
     for sentence in complaints(found):
         raise FailureError(f"Nothing was signed. {sentence}")
@@ -133,7 +130,7 @@ def checkpoint(
         with out.open("a", encoding="utf-8") as file:
             file.writelines(note for _, note in notes)
     if as_json:
-        _print(
+        print_json(
             {
                 "signed": [
                     one.to_json() | {"note": note}
@@ -172,7 +169,9 @@ def key(
     private = _signing_key(signing_key).private()
     verifying = public_of(private, f"twofold/{settings.environment}")
     if as_json:
-        _print({"key": str(verifying), "name": verifying.name, "public": verifying.public.hex()})
+        print_json(
+            {"key": str(verifying), "name": verifying.name, "public": verifying.public.hex()}
+        )
     else:
         typer.echo(str(verifying))
 
@@ -211,7 +210,7 @@ def prove(
         place = Position.parse(position)
     except ValueError:
         raise FailureError(f"{position[:80]!r} is no position.") from None
-    with _progress(reading) as progress:
+    with progress_of(reading) as progress:
         notes = [*reading.notes, *_kept(checkpoints)]
         made = run(reading, keys, place, notes, verifying, progress.advance)
     text = json.dumps(made.to_json(), indent=2)
@@ -226,62 +225,11 @@ def prove(
     typer.echo(f"The proof is in {out}.")
 
 
-def as_of(
-    when: Annotated[
-        str,
-        typer.Argument(help="A moment (ISO 8601; UTC if unsaid) or generation:partition:offset."),
-    ],
-    person: Annotated[str | None, typer.Option(help="Whose state (staff id).")] = None,
-    username: Annotated[
-        str | None, typer.Option(help="Whose state, by the username that they had then.")
-    ] = None,
-    organisation: Annotated[
-        str | None, typer.Option(help="Whose policy; with a person, theirs: it reads less.")
-    ] = None,
-    source: From = None,
-    *,
-    as_json: Json = False,
-) -> None:
-    """
-    Show what held for a person or an organisation at a moment or behind a record.
-
-    Was two-factor authentication mandatory, and was this person enrolled, at 14:02?
-    """
-    from events.vault.personal import username_digest  # noqa: PLC0415
-    from services.audit.as_of import Wanted  # noqa: PLC0415
-    from services.audit.as_of import as_of as run  # noqa: PLC0415
-    from services.foundation import load_ring  # noqa: PLC0415
-
-    if bool(person) + bool(username) > 1 or not (person or username or organisation):
-        raise typer.BadParameter("Name a person (--person or --username), or an --organisation.")
-    settings = told.settings()
-    ring = load_ring(settings)
-    position = _position(when)
-    wanted = Wanted(
-        staff_id=person,
-        username_digest=username_digest(username, ring.derive("username")) if username else None,
-        organisation_id=organisation,
-        position=position,
-        at=None if position else moment(when),
-    )
-    reading = history(settings, source)
-    with _progress(reading) as progress:
-        found = run(
-            reading, ring.mac.keys, wanted, home=settings.home_organisation,
-            advance=progress.advance,
-        )  # fmt: skip
-    if as_json:
-        _print(found.to_json())
-    else:
-        _show_as_of(found)
-
-
 COMMANDS: dict[str, Callable[..., None]] = {
     "verify": verify,
     "checkpoint": checkpoint,
     "key": key,
     "prove": prove,
-    "as-of": as_of,
 }
 
 
@@ -305,7 +253,7 @@ def _prove_projections(*, as_json: bool) -> None:
             )
         )
     if as_json:
-        _print(asdict(found) | {"equal": found.equal, "unread": found.unread})
+        print_json(asdict(found) | {"equal": found.equal, "unread": found.unread})
     else:
         table(
             ("table", "rows", ""),
@@ -341,7 +289,7 @@ def _check_proof(path: Path, key: str | None, *, as_json: bool) -> None:
     signed = found.check(VerificationKey.given(key))
     value = (found.record.value or b"").decode("utf-8", "replace")
     if as_json:
-        _print(
+        print_json(
             {
                 "proved": True,
                 "position": str(found.position),
@@ -358,7 +306,8 @@ def _check_proof(path: Path, key: str | None, *, as_json: bool) -> None:
     )
 
 
-def _progress(reading: "History") -> Progress:
+def progress_of(reading: "History") -> Progress:
+    """How far the reading of a history got, on standard error."""
     return Progress(sum(span.end - span.start for span in reading.spans))
 
 
@@ -407,20 +356,6 @@ def _kept(files: Sequence[Path] | None) -> list[str]:
         raise FailureError("A file of checkpoints can't be read.") from None
 
 
-def _position(text: str) -> "Position | None":
-    """A position; None where it reads like a moment, which may have as many colons."""
-    from events.facts import Position  # noqa: PLC0415
-
-    try:
-        datetime.fromisoformat(text)
-    except ValueError:
-        try:
-            return Position.parse(text)
-        except ValueError:
-            raise FailureError(f"{text[:80]!r} is neither a moment nor a position.") from None
-    return None
-
-
 def _show_verified(found: "Sequence[Verified]") -> None:
     table(
         ("partition", "records", "fates", "heads", "covered", "clock", "running digest"),
@@ -458,40 +393,6 @@ def _say_what_covers(
         typer.echo("MACs weren't checked; what a checkpoint covers is as its signer judged it.")
 
 
-def _show_as_of(found: "AsOf") -> None:
-    where, who = found.organisation, found.person
-    typer.echo(f"As of {found.at:%Y-%m-%d %H:%M:%S.%f}"[:-3] + f" UTC, at {found.position}:")
-    if where is not None:
-        typer.echo(f"organisation  {where.organisation_id}, {where.name}")
-        typer.echo(f"2FA there     {_policy(found)}")
-        age = where.policy.max_age_days
-        typer.echo(f"passwords     {f'expire after {age} days' if age else 'do not expire'}")
-    if who is not None:
-        active = "forgotten" if who.forgotten else "active" if who.active else "deactivated"
-        factor = who.second_factor
-        since = getattr(factor, "since", None)
-        cause = getattr(factor, "cause", None)
-        typer.echo(f"person        {who.staff_id}, {who.role}, {active}")
-        typer.echo(
-            f"2FA           {'on' if who.enrolled else 'off'}"
-            + (f", since {since:%Y-%m-%d %H:%M:%S} UTC" if since else ", never set up")
-            + (f" ({cause}, by {getattr(factor, 'by', '')})" if cause else "")
-        )
-        password = f"set {who.password.since:%Y-%m-%d %H:%M:%S} UTC" if who.password else "none"
-        typer.echo(f"password      {password}{', reset required' if who.reset_required else ''}")
-    typer.echo("The last events that say so:")
-    for one in found.evidence:
-        event = one.type.removeprefix("twofold.")
-        typer.echo(f"  {one.at:%Y-%m-%d %H:%M:%S} UTC  {one.position}  {event}  {one.stream}")
-
-
-def _policy(found: "AsOf") -> str:
-    policy = found.organisation.policy if found.organisation else None
-    ahead = policy.mandatory_from(found.at) if policy else None
-    if found.mandatory:
-        return "mandatory"
-    return f"optional, mandatory from {ahead:%Y-%m-%d %H:%M:%S} UTC" if ahead else "optional"
-
-
-def _print(value: object) -> None:
+def print_json(value: object) -> None:
+    """Print *value* for programs."""
     typer.echo(json.dumps(value, indent=2))
