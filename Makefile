@@ -5,7 +5,7 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 export TWOFOLD_FOLDER ?= .twofold
 
-.PHONY: help run reset test faults breaks demo lint attacks fuzz browser bench lock sbom audit-dependencies venv venv-dev
+.PHONY: help run reset test faults breaks demo lint attacks sweep fuzz browser bench lock sbom audit-dependencies venv venv-dev
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -32,6 +32,10 @@ breaks: venv-dev ## break ten rules on purpose, one at a time in a copy, and nam
 
 attacks: venv-dev ## try what an attacker would, and print the checklist with a mark a row
 	@.venv/bin/python -m pytest -m attacks --thorough --checklist -q $(ARGS)
+
+sweep: venv-dev ## run the tests and all attacks on one stack, and search for every secret that they handled
+	@bash infra/install-test-tools.sh
+	@.venv/bin/python -m pytest -m "not slow" --thorough --checklist --sweep -q $(ARGS)
 
 fuzz: venv-dev ## let atheris look for inputs that break a decoder, for SECONDS (600)
 	@.venv/bin/python -m pip install --disable-pip-version-check --quiet --require-hashes --requirement requirements-fuzz.txt

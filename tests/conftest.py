@@ -10,23 +10,9 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 import pytest
 
-from tests.checklist import (
-    pytest_addoption,
-    pytest_collection_modifyitems,
-    pytest_configure,
-    pytest_runtest_logreport,
-    pytest_unconfigure,
-)
 from tests.stack import TestStack, running_stack
 
-# pytest finds its hooks here.
-__all__ = [
-    "pytest_addoption",
-    "pytest_collection_modifyitems",
-    "pytest_configure",
-    "pytest_runtest_logreport",
-    "pytest_unconfigure",
-]
+pytest_plugins = ["tests.checklist", "tests.sweep.plugin"]
 
 
 @pytest.fixture(scope="session")

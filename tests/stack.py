@@ -26,6 +26,7 @@ from infra.local.errors import PrerequisiteMissingError, ServerFailedError
 from infra.local.kafka import SETTINGS
 from infra.local.postgres import dsn, ensure_database
 from infra.local.stack import Server, start_stack
+from tests.sweep import searching as sweep
 
 KAFKA_IMAGE = "apache/kafka:4.3.1"
 POSTGRES_IMAGE = "postgres:17"
@@ -103,6 +104,7 @@ def stack_folder() -> Iterator[Path]:
     try:
         yield folder
     finally:
+        sweep.search(folder)
         shutil.rmtree(folder)
 
 

@@ -18,43 +18,13 @@ from events.vault.sealing import SealedEntry, UnsealingError, unseal
 from services.demo.world import Authenticator, Somebody
 from services.projections import schema
 from tests.attacks.system import SETUP_NEW, Attacked, until
+from tests.sweep.spelling import encoded
 
 PASSWORD = "Zeisig-flötet/im+Kanarien&Käfig=99"
 TYPED_AS_USERNAME = "Grünfink-im-Nachbargarten-17-ruft"
 WRONG_PASSWORD = "Stieglitz-am-Distelkopf-3-zupft"
 NAME = "Wilhelmine Rotkehlchen-Canary"
 PHC = b"$argon2"
-
-
-def encoded(secret: bytes) -> dict[str, bytes]:
-    """*secret* as it could stand somewhere: base64 and base32 at every alignment, too."""
-    found = {
-        "raw": secret,
-        "hexadecimal": secret.hex().encode(),
-        "HEXADECIMAL": secret.hex().upper().encode(),
-        "UTF-16": secret.decode("latin-1").encode("utf-16-le"),
-        "reversed": secret[::-1],
-    }
-    for shift in range(3):
-        # Only the characters that no neighbouring byte has a part in.
-        whole = b64encode(b"\0" * shift + secret)
-        first, last = -(-shift * 8 // 6), (shift + len(secret)) * 8 // 6
-        found[f"base64+{shift}"] = whole[first:last]
-        found[f"base64url+{shift}"] = urlsafe_b64encode(b"\0" * shift + secret)[first:last]
-    for shift in range(5):
-        first, last = -(-shift * 8 // 5), (shift + len(secret)) * 8 // 5
-        found[f"base32+{shift}"] = b32encode(b"\0" * shift + secret)[first:last]
-    try:
-        text = secret.decode()
-    except UnicodeDecodeError:
-        return found
-    found["URL"] = quote(text, safe="").encode()
-    found["URL, plus"] = quote_plus(text).encode()
-    found["URL, lower"] = quote(text, safe="").lower().encode()
-    found["JSON"] = json.dumps(text)[1:-1].encode()
-    found["HTML"] = text.replace("&", "&amp;").encode()
-    found["latin-1"] = text.encode("latin-1", "replace")
-    return found
 
 
 class Places:
