@@ -8,7 +8,7 @@ import pytest
 from events.vault.kafka import KafkaVault
 from events.vault.port import VaultUnavailableError
 from tests.events.vault.suite import VaultSuite, entry
-from tests.services.projections.conftest import World, make_world
+from tests.services.projections.worlds import World, make_world
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from events.moments import from_milliseconds
 from events.staff import LoggedOut, TwoFactorDisabled
 from services.audit.history import AuditError
 from services.audit.replay import Replay, Wanted, line
-from tests.services.projections.conftest import PARTITIONS, World, make_world
+from tests.services.projections.worlds import PARTITIONS, World, make_world
 
 DECLINED = TwoFactorDisabled(cause="declined")
 

@@ -46,7 +46,7 @@ from services.projections import rows
 from services.projections.port import LoadedPerson, Loads
 from services.web.plumbing import Plumbing
 from tests.services.auth.memory import MemoryLoads
-from tests.services.projections.conftest import World, make_world, until
+from tests.services.projections.worlds import World, make_world, until
 
 HOME = "00000000-0000-4000-8000-000000000001"
 GOOD = "amber-barley-cobalt-drift-4711"

@@ -15,7 +15,7 @@ import pytest
 
 from events import keys, topics
 from events.log import broker
-from tests.services.projections.conftest import PARTITIONS, World, make_world
+from tests.services.projections.worlds import PARTITIONS, World, make_world
 
 pytestmark = pytest.mark.row(51)
 

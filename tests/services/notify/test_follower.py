@@ -27,7 +27,7 @@ from services.notify.status import StatusPublisher
 from services.notify.writing import Writing, ticket
 from services.projections import schema
 from services.up.sink import MailSink, read
-from tests.services.projections.conftest import PARTITIONS, World, make_world, running, until
+from tests.services.projections.worlds import PARTITIONS, World, make_world, running, until
 
 LINK_KEY = b"l" * 32
 DATA_KEY = b"d" * 32

@@ -12,8 +12,8 @@ from services.audit.history import KafkaHistory
 from services.audit.verify import complaints, verify
 from services.projections.comparison import Compared, Comparison, HistoryCutError, compare
 from services.projections.port import ProjectionUnavailableError
-from tests.services.projections.conftest import PARTITIONS, World, make_world, until
-from tests.services.projections.test_projector import everything
+from tests.services.projections.everything import everything
+from tests.services.projections.worlds import PARTITIONS, World, make_world, until
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from events.staff import PasswordSet, StaffForgotten, TwoFactorDisabled, TwoFact
 from events.vault.port import MissingEntryError
 from events.vault.sealing import Kind, SealedEntry, seal, unseal
 from services.projections.keeper import Keeper
-from tests.services.projections.conftest import World, registered, running, until, uuid
+from tests.services.projections.worlds import World, registered, running, until, uuid
 
 
 def keeper(world: World, **changes: object) -> Keeper:

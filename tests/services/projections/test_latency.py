@@ -8,7 +8,7 @@ from collections.abc import Callable
 from events import streams
 from events.log.proposal import Draft
 from events.staff import LoginAttempted
-from tests.services.projections.conftest import SEALED, World
+from tests.services.projections.worlds import SEALED, World
 
 AT_ONCE = 64
 

@@ -4,9 +4,9 @@ from datetime import timedelta
 
 from events import streams
 from events.log.proposal import Draft
-from events.staff import LoggedOut, LoginAttempted, PasswordLinkIssued
+from events.staff import CodeChecked, LoggedOut, LoginAttempted, PasswordLinkIssued
 from services.projections.port import LoadedPerson, LoadedStranger
-from tests.services.projections.conftest import SEALED, World, digest, uuid
+from tests.services.projections.worlds import SEALED, World, digest, uuid
 
 
 class TestByUsername:
@@ -72,6 +72,27 @@ class TestSessions:
         assert found.session.ended
         assert not await folded.loads.live_sessions(staff)
         assert written.offset >= 0
+
+    async def test_a_renewed_one_is_found_by_its_new_token_alone(self, folded: World) -> None:
+        organisation = await folded.organisation()
+        staff, _, _ = await folded.enrolled(organisation)
+        loaded = await folded.loads.by_staff(staff)
+        assert loaded
+        _, session = await folded.login(loaded, 400)
+        renewed = CodeChecked(
+            purpose="step_up", outcome="accepted", source=SEALED, time_step=401,
+            session=session.id, token_digest=digest(),
+        )  # fmt: skip
+
+        await folded.write(Draft(streams.codes(organisation, staff), renewed))
+
+        assert await folded.loads.by_session(session.token_digest) is None
+        found = await folded.loads.by_session(renewed.token_digest or "")
+        assert found
+        assert found.session.id == session.id
+        assert found.session.verified
+        assert found.session.verified >= found.session.started
+        assert [one.id for one in await folded.loads.live_sessions(staff)] == [session.id]
 
     async def test_logging_out_everywhere_ends_what_began_before(self, folded: World) -> None:
         organisation = await folded.organisation()

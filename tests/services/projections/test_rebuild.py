@@ -14,8 +14,8 @@ from services.projections import schema
 from services.projections.comparison import compare
 from services.projections.rebuild import RebuildError, prune, rebuild
 from services.projections.writing import FenceError, load, write
-from tests.services.projections.conftest import World, make_world, uuid
-from tests.services.projections.test_projector import everything
+from tests.services.projections.everything import everything
+from tests.services.projections.worlds import World, make_world, uuid
 
 
 @pytest.fixture(scope="module")

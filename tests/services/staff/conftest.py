@@ -31,7 +31,7 @@ from services.staff.handlers import CommandHandler
 from services.staff.ports import Outlet
 from services.staff.publishers import OPERATOR, PublishersFile, write_fresh
 from services.staff.usernames import Usernames
-from tests.services.projections.conftest import PARTITIONS, SEALED, World, make_world, until
+from tests.services.projections.worlds import PARTITIONS, SEALED, World, make_world, until
 from tests.services.staff.people import uuid
 
 AUDIENCE = "tests/twofold.commands"
