@@ -8,7 +8,7 @@ from events.log.kafka import KafkaLog
 from events.log.writer import Writer
 from events.staff import CodeChecked, LoginAttempted
 from tests.services.auth.stage import BETTER, GOOD, Somebody, Stage
-from tests.services.projections.conftest import PARTITIONS
+from tests.services.projections.worlds import PARTITIONS
 
 KEY = "a-key-that-nobody-else-has-1"
 
