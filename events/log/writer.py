@@ -24,6 +24,9 @@ from events.marks import Tick
 ANSWER_WITHIN: Final = timedelta(seconds=15)
 """How long a request may wait to learn its verdict: longer than a deadline, so it mostly can."""
 
+TICK_WITHIN: Final = timedelta(seconds=5)
+"""How long a tick is waited for: where folding stands still, its partition's time does, too."""
+
 ATTEMPTS: Final = 8
 """How often a superseded decision is decided again."""
 
@@ -175,8 +178,16 @@ class Writer:
         if left > timedelta(0):
             await self._fates.passed(batch.partition, next_offset, left)
         else:
-            tick = await self.tick(batch.partition)
-            await self._fates.passed(batch.partition, tick, timedelta(seconds=5))
+            await self.move_time(batch.partition)
+
+    async def move_time(self, partition: int) -> None:
+        """
+        Append a tick, and wait `TICK_WITHIN` at most until it is folded.
+
+        Raises:
+            LogError: The log is away, or didn't answer.
+        """
+        await self._fates.passed(partition, await self.tick(partition), TICK_WITHIN)
 
     async def tick(self, partition: int) -> int:
         """

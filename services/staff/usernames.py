@@ -3,10 +3,9 @@ Claims on usernames: one holder at a time, though a username and its person live
 
 A claim is made first, and carries the moment after which the registration that relies on it can't
 count any more. So whoever wants the name later knows when to believe that it isn't used: once that
-partition's time has passed that moment and nobody there has the name.
+partition's time has passed that moment and nobody there has the name. Until then they are refused.
 """
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -21,13 +20,11 @@ from events.moments import from_milliseconds, to_milliseconds
 from events.person import Person
 from events.username import Claim, UsernameClaimed, UsernameReleased
 from services.projections.port import LoadedClaim, LoadedForCommand, Loads
-from services.staff.domain.errors import UsernameTakenError
+from services.staff.domain.errors import UsernameNotYetFreeError, UsernameTakenError
 
 CLAIM_FOR: Final = timedelta(seconds=10)
 """How long a registration that relies on a claim has to count; with half of it left, it is made
-again. Whoever wants a name just after it was given up waits for so long."""
-
-_LOOK_EVERY_S: Final = 0.25
+again. Whoever wants a name that was claimed and given up within it is told to ask again later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +67,7 @@ class Usernames:
 
         Raises:
             UsernameTakenError: Somebody else has it.
+            UsernameNotYetFreeError: Somebody else had it, or asked for it, a moment ago.
         """
         mine = organisation_id, staff_id
 
@@ -109,20 +107,23 @@ class Usernames:
 
     async def _see_it_unused(self, claim: Claim, username_digest: str) -> None:
         """
-        Wait until *claim* is known to have come to nothing.
+        Make sure that *claim* has come to nothing, and will.
 
         Raises:
             UsernameTakenError: Its holder has the name.
+            UsernameNotYetFreeError: That can't be known yet. It isn't waited for: a command that
+                waits holds up whatever stands behind it, and anybody could bring that about.
         """
-        while True:
+        holder = await self._holder(claim)
+        due = self._clock() > claim.registration_deadline
+        if due and not _late(holder, claim) and not _has(holder.target, username_digest):
+            # That partition is quiet: it needs a record for its time to have passed.
+            await self._writer.move_time(holder.place.position.partition)
             holder = await self._holder(claim)
-            if _has(holder.target, username_digest):
-                raise UsernameTakenError
-            if _late(holder, claim):
-                return
-            if self._clock() > claim.registration_deadline:
-                await self._writer.tick(holder.place.position.partition)
-            await asyncio.sleep(_LOOK_EVERY_S)
+        if _has(holder.target, username_digest):
+            raise UsernameTakenError
+        if not _late(holder, claim):
+            raise UsernameNotYetFreeError
 
     async def _holder(self, claim: Claim) -> LoadedForCommand:
         # Only the person and the partition's time are wanted; the command is nobody's.

@@ -1,13 +1,15 @@
 """An administrator who reaches for other organisations, for themself, for more than they may."""
 
+import time
 from uuid import uuid4
 
 import pytest
 
+from events.streams import partition_for_key
 from services.demo.flows import accepted, rejected
 from services.demo.world import Answer, Somebody
 from tests.attacks.conftest import Publishers
-from tests.attacks.system import HOME, NO_THANKS, SETUP_NEW, Attacked, until
+from tests.attacks.system import HOME, NO_THANKS, PARTITIONS, SETUP_NEW, Attacked, until
 
 REASON = "Because I can."
 
@@ -32,6 +34,11 @@ def acts(somebody: Somebody) -> dict[str, dict[str, object]]:
         "set_two_factor_policy": {**where, "mandatory": False, "reason": REASON},
         "set_password_expiry": {**where, "max_age_days": 1, "reason": REASON},
     }  # fmt: skip
+
+
+def beside(organisation_id: str) -> int:
+    """The partition that its commands stand in."""
+    return partition_for_key(organisation_id.encode(), PARTITIONS)
 
 
 def sent(world: Attacked, actor: Somebody, name: str, data: dict[str, object]) -> Answer:
@@ -226,6 +233,32 @@ class TestAdministrators:
         assert world.outcome_of(first)["outcome"] == "accepted"
         assert world.outcome_of(second) == {"outcome": "rejected", "reason": "not-permitted"}
         world.login(sam, code=sam.app.code()).expect(200, two_factor="on")
+
+
+class TestUsernames:
+    def test_passed_around_hold_up_no_other_organisation_s_commands(
+        self, world: Attacked, organisation: str
+    ) -> None:
+        """A name claimed and given up within ten seconds is kept: nobody waits for it in line."""
+        ada = world.administrator(organisation)
+        eve, sam = world.invite(organisation), world.invite(organisation)
+        neighbour = world.organisation("Next in Line")
+        while beside(neighbour) != beside(organisation):
+            neighbour = world.organisation("Next in Line")
+        bob, ned = world.administrator(neighbour), world.invite(neighbour)
+        asked: list[str] = []
+        for _ in range(4):
+            name = f"passed.{uuid4().hex[:12]}"
+            for whom, new in ((eve, name), (eve, f"{name}.gone"), (sam, name)):
+                data = {"organisation_id": organisation, "staff_id": whom.staff_id}
+                answer = sent(world, ada, "change_staff_details", {**data, "username": new})
+                asked.append(answer.expect(202).body["command_id"])
+        began = time.monotonic()
+        accepted(world.command(bob, "deactivate_staff", world.about(ned)))
+        waited = time.monotonic() - began
+        told = [world.outcome(ada, command_id).get("reason") for command_id in asked]
+        assert told == [None, None, "username-not-yet-free"] * 4
+        assert waited < 3, waited  # Of all twelve together; each name was worth ten seconds.
 
 
 class TestMandatory:

@@ -88,6 +88,14 @@ class UsernameTakenError(RefusedError):
     detail = "Somebody has this username."
 
 
+class UsernameNotYetFreeError(RefusedError):
+    reason = "username-not-yet-free"
+    detail = (
+        "Somebody had this username, or asked for it, within the last ten seconds;"
+        " ask again after that."
+    )
+
+
 class ForgottenError(RefusedError):
     reason = "forgotten"
     detail = "This person asked to be forgotten, and was."

@@ -102,40 +102,6 @@ class TestEveryCommand:
         assert nowhere["reason"] == "unknown-organisation"
 
 
-class TestUsernames:
-    async def test_have_one_holder_and_are_free_again_when_given_up(self, busy: Office) -> None:
-        acme, other = await busy.organisation(), await busy.organisation()
-        first = busy.newcomer(acme)
-        assert (await busy.send("register_staff", first))["outcome"] == "accepted"
-        second = busy.newcomer(other) | {"username": first["username"].upper()}
-        taken = await busy.send("register_staff", second)
-        assert taken["reason"] == "username-taken"
-        renamed = {key: first[key] for key in ("organisation_id", "staff_id")}
-        await busy.send("change_staff_details", renamed | {"username": uuid()})
-        assert (await busy.send("register_staff", second))["outcome"] == "accepted"
-
-    async def test_go_to_one_of_two_who_ask_at_once(self, busy: Office) -> None:
-        name = uuid()
-        acme, other = await busy.organisation(), await busy.organisation()
-        values = [
-            busy.write("register_staff", busy.newcomer(where) | {"username": name})
-            for where in (acme, other)
-        ]
-        await asyncio.gather(
-            *(busy.put(value, partition=partition) for partition, value in enumerate(values))
-        )
-        outcomes = [await busy.outcome(json.loads(value)["id"]) for value in values]
-        assert sorted(outcome["outcome"] for outcome in outcomes) == ["accepted", "rejected"]
-
-    async def test_an_id_is_registered_once(self, busy: Office) -> None:
-        acme, other = await busy.organisation(), await busy.organisation()
-        data = busy.newcomer(acme)
-        await busy.send("register_staff", data)
-        for where in (acme, other):
-            again = busy.newcomer(where) | {"staff_id": data["staff_id"]}
-            assert (await busy.send("register_staff", again))["reason"] == "already-registered"
-
-
 class TestTheSameIdAgain:
     async def test_has_the_same_outcome_and_one_effect(self, busy: Office) -> None:
         acme = await busy.organisation()
