@@ -1,15 +1,12 @@
 """The log on Kafka: one topic, appended to and followed partition by partition."""
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Self
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka import errors as kafka_errors
-
 from events.acceptance import Record
 from events.log.appender import Appender, Entry
-from events.log.clients import Connection, consumer, stop
+from events.log.asker import Asker
+from events.log.clients import Connection
 from events.log.port import LogUnavailableError
 from events.log.sender import Sender
 from events.log.tail import tail
@@ -33,8 +30,7 @@ class KafkaLog:
         self._kafka, self._topic, self._partitions = kafka, topic, partitions
         self._sender = Sender(kafka, topic, partitions)
         self._appenders = [Appender(self._sending_to(partition)) for partition in range(partitions)]
-        self._asker: AIOKafkaConsumer | None = None
-        self._asking = asyncio.Lock()
+        self._asker = Asker(kafka, topic)
 
     @property
     def partitions(self) -> int:
@@ -60,9 +56,7 @@ class KafkaLog:
         for appender in self._appenders:
             await appender.close()
         await self._sender.close()
-        if self._asker is not None:
-            await stop(self._asker)
-            self._asker = None
+        await self._asker.close()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -77,28 +71,10 @@ class KafkaLog:
         return await self._appenders[partition].append(values)
 
     async def end(self, partition: int) -> int:
-        place = TopicPartition(self._topic, partition)
-        try:
-            async with self._asking:
-                if self._asker is None:
-                    self._asker = await self._connected()
-            # A client of its own: behind a fetch that waits for records, the answer would wait too.
-            ends = await self._asker.end_offsets([place])
-        except (kafka_errors.KafkaError, OSError, TimeoutError) as error:
-            raise LogUnavailableError(f"Kafka is away: {type(error).__name__}.") from error
-        return int(ends[place])
+        return await self._asker.end(partition)
 
     def read(self, partition: int, start: int) -> AsyncIterator[Sequence[Record]]:
         return tail(self._kafka, self._topic, partition, start)
-
-    async def _connected(self) -> AIOKafkaConsumer:
-        fresh = consumer(self._kafka)
-        try:
-            await fresh.start()
-        except BaseException:
-            await stop(fresh)
-            raise
-        return fresh
 
     def _sending_to(self, partition: int) -> Callable[[Sequence[Entry]], Awaitable[int]]:
         async def send(entries: Sequence[Entry]) -> int:

@@ -5,10 +5,11 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka import errors as kafka_errors
 
 from events.log.appender import Entry
+from events.log.asker import Asker
 from events.log.bulk import bounds, bulk_messages
 from events.log.clients import Connection, consumer, stop
 from events.log.port import AppendUnknownError, LogUnavailableError
@@ -42,8 +43,7 @@ class VaultTopic:
         self._kafka = kafka
         self._sender = Sender(kafka, topic, partitions)
         self._turns = [asyncio.Lock() for _ in range(partitions)]
-        self._asker: AIOKafkaConsumer | None = None
-        self._asking = asyncio.Lock()
+        self._asker = Asker(kafka, topic)
 
     async def start(self) -> None:
         """
@@ -57,9 +57,7 @@ class VaultTopic:
     async def close(self) -> None:
         """Let go of the broker."""
         await self._sender.close()
-        if self._asker is not None:
-            await stop(self._asker)
-            self._asker = None
+        await self._asker.close()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -106,21 +104,7 @@ class VaultTopic:
 
     async def end(self, partition: int) -> int:
         """The offset that comes after the last record."""
-        place = TopicPartition(self.topic, partition)
-        try:
-            async with self._asking:
-                if self._asker is None:
-                    fresh = consumer(self._kafka)
-                    try:
-                        await fresh.start()
-                    except BaseException:
-                        await stop(fresh)
-                        raise
-                    self._asker = fresh
-            ends = await self._asker.end_offsets([place])
-        except (kafka_errors.KafkaError, OSError, TimeoutError) as error:
-            raise LogUnavailableError(f"Kafka is away: {type(error).__name__}.") from error
-        return int(ends[place])
+        return await self._asker.end(partition)
 
     async def read(self, partition: int, start: int) -> AsyncIterator[Sequence[Kept]]:
         """

@@ -16,6 +16,7 @@ from infra.local.errors import ServerFailedError
 from infra.local.kafka_jars import jars, java
 from infra.local.kafka_security import Security
 from infra.local.processes import Process, end_leftover
+from infra.local.server import LocalServer
 
 # The broker's settings, without its listeners and folders; docker-compose.yml repeats them.
 SETTINGS = {
@@ -37,7 +38,7 @@ SETTINGS = {
 }
 
 
-class KafkaServer:
+class KafkaServer(LocalServer):
     """
     A broker whose data outlives it.
 
@@ -49,6 +50,8 @@ class KafkaServer:
         security: TLS, users and access control; None: whoever reaches it may do everything.
     """
 
+    name = "Kafka"
+
     def __init__(
         self,
         folder: Path,
@@ -58,32 +61,15 @@ class KafkaServer:
         durable: bool = True,
         security: Security | None = None,
     ) -> None:
+        super().__init__(port)
         self.folder = folder
-        self.port = port
         self._say = say
         self._durable = durable
         self._security = security
-        self._process: Process | None = None
 
     @property
     def address(self) -> str:
         return f"{ports.LOOPBACK}:{self.port}"
-
-    @property
-    def alive(self) -> bool:
-        return self._process is not None and self._process.alive
-
-    @property
-    def pid(self) -> int:
-        """
-        The broker's process id.
-
-        Raises:
-            ServerFailedError: It was not started.
-        """
-        if self._process is None:
-            raise ServerFailedError("Kafka was not started.")
-        return self._process.pid
 
     def start(self) -> None:
         """
@@ -131,26 +117,6 @@ class KafkaServer:
         except BaseException:
             self._process.kill()
             raise
-
-    def stop(self) -> None:
-        """Stop the broker in good order."""
-        if self._process is not None:
-            self._process.stop(timeout=20)
-
-    def kill(self) -> None:
-        """End the broker as a crash would (SIGKILL)."""
-        if self._process is not None:
-            self._process.kill()
-
-    def pause(self) -> None:
-        """Freeze the broker: connections stay, answers don't come."""
-        if self._process is not None:
-            self._process.pause()
-
-    def resume(self) -> None:
-        """Let a frozen broker go on."""
-        if self._process is not None:
-            self._process.resume()
 
     def _cluster_id(self) -> str:
         file = self.folder / "cluster-id"

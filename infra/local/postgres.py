@@ -17,6 +17,7 @@ from infra.local import ports, postgres_binaries
 from infra.local.errors import ServerFailedError
 from infra.local.postgres_home import Home, home
 from infra.local.processes import Identity, Process, end_leftover, primary_group
+from infra.local.server import LocalServer
 
 USER = DATABASE = "twofold"
 PASSWORD_FILE = "postgres-password"  # noqa: S105 — the name of the file, not the password.
@@ -60,7 +61,7 @@ def ensure_database(port: int, secret: str) -> None:
         thread.submit(lambda: asyncio.run(connect_and_create())).result()
 
 
-class PostgresServer:
+class PostgresServer(LocalServer):
     """
     A server whose data outlives it.
 
@@ -73,6 +74,8 @@ class PostgresServer:
         certificate: PEM file of its certificate and key: connections without TLS are then refused.
     """
 
+    name = "PostgreSQL"
+
     def __init__(
         self,
         folder: Path,
@@ -82,28 +85,11 @@ class PostgresServer:
         durable: bool = True,
         certificate: Path | None = None,
     ) -> None:
+        super().__init__(port)
         self.folder = folder
-        self.port = port
         self._say = say
         self._durable = durable
         self._certificate = certificate
-        self._process: Process | None = None
-
-    @property
-    def alive(self) -> bool:
-        return self._process is not None and self._process.alive
-
-    @property
-    def pid(self) -> int:
-        """
-        The server's process id.
-
-        Raises:
-            ServerFailedError: It was not started.
-        """
-        if self._process is None:
-            raise ServerFailedError("PostgreSQL was not started.")
-        return self._process.pid
 
     def start(self) -> None:
         """
@@ -146,26 +132,6 @@ class PostgresServer:
         except BaseException:
             self._process.kill()
             raise
-
-    def stop(self) -> None:
-        """Stop the server in good order; its clients lose their connections."""
-        if self._process is not None:
-            self._process.stop(timeout=20)
-
-    def kill(self) -> None:
-        """End the server and its backends as a crash would (SIGKILL)."""
-        if self._process is not None:
-            self._process.kill()
-
-    def pause(self) -> None:
-        """Freeze the server and its backends: connections stay, answers don't come."""
-        if self._process is not None:
-            self._process.pause()
-
-    def resume(self) -> None:
-        """Let a frozen server go on."""
-        if self._process is not None:
-            self._process.resume()
 
     def _settings(self) -> list[str]:
         written = "on" if self._durable else "off"
