@@ -2,15 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import Final, Literal
+from datetime import datetime
+from typing import Literal
 
 from events import streams
 from events.log.proposal import Draft
 from events.person import Person
 from events.staff import PasswordLinkIssued
-
-LINK_LIVES: Final = timedelta(minutes=30)
+from services.auth.domain.throttle import LINK_LIVES
 
 
 @dataclass(frozen=True, slots=True)

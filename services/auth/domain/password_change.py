@@ -95,7 +95,7 @@ def options(person: Person, policy: Policy, now: datetime) -> tuple[Choice, ...]
 
 
 def ask_for_link(person: Person, new: NewLink, now: datetime) -> Decision:
-    """A person asks for a link; nothing happens for the inactive, or beyond three an hour."""
+    """A person asks for a link; nothing happens for the inactive, or beyond `may_have_link`."""
     if not person.active or not throttle.may_have_link(person, now):
         return Decision()
     return Decision([link_issued(person, new, "asked_for", now)], frozenset({account(person)}))
@@ -109,13 +109,7 @@ def live_link(person: Person, now: datetime) -> Link:
         TicketDeadError: It is spent, killed, or too old; or the person isn't active.
     """
     link = person.link
-    if (
-        link is None
-        or link.spent
-        or link.wrong_codes >= throttle.LINK_KILLED_AT
-        or now >= link.expires
-        or not person.active
-    ):
+    if link is None or not throttle.link_is_good(person, now) or not person.active:
         raise TicketDeadError
     return link
 

@@ -39,6 +39,13 @@ LINK_KILLED_AT: Final = 5
 """So many wrong codes kill the link that they were given by."""
 
 LINKS_AN_HOUR: Final = 3
+LINKS_IN_A_LIFE: Final = 2
+"""
+So many links are issued within the life of one while the newest is good. The third comes half an
+hour after the first at the earliest, and outlives the hour: whoever asks for a colleague's links,
+and however often, there is always one in the mailbox or one to be had.
+"""
+LINK_LIVES: Final = timedelta(minutes=30)
 
 
 def login_pause(failures: Failures, now: datetime) -> timedelta:
@@ -85,8 +92,27 @@ def authenticator_suspended(person: Person) -> bool:
     )
 
 
+def link_is_good(person: Person, now: datetime) -> bool:
+    """Whether the newest link still leads anywhere: not spent, not killed, not too old."""
+    link = person.link
+    return (
+        link is not None
+        and not link.spent
+        and link.wrong_codes < LINK_KILLED_AT
+        and now < link.expires
+    )
+
+
 def may_have_link(person: Person, now: datetime) -> bool:
-    """Whether another link may be e-mailed; beyond three an hour the newest one stays good."""
-    hour = timedelta(hours=1)
-    recent = [at for at in person.links_asked_for if now - at < hour]
-    return len(recent) < LINKS_AN_HOUR
+    """
+    Whether another link may be e-mailed; where not, the newest one stays good.
+
+    Only by the mailbox can links be used up. Whoever does that has the hour's third at once, and
+    then waits until the hour is over.
+    """
+    ages = [now - at for at in person.links_asked_for]
+    in_a_life = sum(age < LINK_LIVES for age in ages)
+    in_an_hour = sum(age < timedelta(hours=1) for age in ages)
+    if in_an_hour >= LINKS_AN_HOUR:
+        return False
+    return in_a_life < LINKS_IN_A_LIFE or not link_is_good(person, now)

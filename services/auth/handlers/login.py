@@ -13,7 +13,6 @@ from events.person import BURNING
 from events.session import ABSOLUTE, IDLE, why_ended
 from events.staff import LoginAttempted, LoginOutcome
 from services.auth.domain import decision, login, throttle
-from services.auth.domain.decision import LINK_LIVES
 from services.auth.domain.errors import InvalidCredentialsError, TooManyAttemptsError
 from services.auth.domain.password_change import Change
 from services.auth.handlers.ground import (
@@ -272,7 +271,7 @@ class _Finish:
                     credential_version=person.credential_version,
                     origin="expired",
                     link=None,
-                    expires=at + LINK_LIVES,
+                    expires=at + throttle.LINK_LIVES,
                 )
                 opened = OpenedChange(person.staff_id, change)
                 return lambda _: ChangeRequired(tickets.change("expired", opened))

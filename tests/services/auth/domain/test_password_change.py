@@ -94,7 +94,7 @@ class TestAskForLink:
     NEW = NewLink(LINK, "3" * 64)
 
     def test_three_an_hour(self) -> None:
-        asked = tuple(NOW - timedelta(minutes=m) for m in (59, 40, 30))
+        asked = tuple(NOW - timedelta(minutes=m) for m in (59, 29, 28))
         assert password_change.ask_for_link(person(), self.NEW, NOW).drafts
         assert not password_change.ask_for_link(person(links_asked_for=asked), self.NEW, NOW).drafts
         later = NOW + timedelta(minutes=1)

@@ -1,12 +1,15 @@
 """Guessing: what pauses, for how long, and what is closed for good."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from events.person import Failures
+from events.person import KEPT_LINKS, Failures, Person
 from services.auth.domain import throttle
-from tests.services.auth.domain.people import DEVICE, NOW, enrolled, failures, person
+from tests.services.auth.domain.people import DEVICE, NOW, enrolled, failures, link, person
 
 
 class TestLoginPause:
@@ -66,3 +69,47 @@ def test_the_hundredth_closes_and_not_the_one_before() -> None:
     assert not throttle.authenticator_suspended(
         enrolled(wrong_codes=failures(99), wrong_link_codes=failures(99))
     )
+
+
+MINUTE = timedelta(minutes=1)
+
+
+def issued(somebody: Person, at: datetime, **changes: Any) -> Person:
+    """The same after a link that was asked for *at*."""
+    new = link(expires=at + throttle.LINK_LIVES, **changes)
+    asked = (*somebody.links_asked_for, at)[-KEPT_LINKS:]
+    return somebody.model_copy(update={"link": new, "links_asked_for": asked})
+
+
+class TestMayHaveLink:
+    @given(st.lists(st.integers(0, 20 * 60), max_size=60))
+    def test_there_is_always_a_good_one_or_one_to_be_had(self, waits: list[int]) -> None:
+        """Whenever a stranger asks, and however often."""
+        somebody, now, all_of_them = person(), NOW, list[datetime]()
+        for seconds in waits:
+            # Just before the next one is asked for, just as one lapses, and as it is asked for.
+            lapses = somebody.link.expires if somebody.link else now
+            for at in sorted({lapses, now + timedelta(seconds=seconds)}):
+                good = throttle.link_is_good(somebody, at)
+                assert good or throttle.may_have_link(somebody, at)
+            now += timedelta(seconds=seconds)
+            if throttle.may_have_link(somebody, now):
+                somebody = issued(somebody, now)
+                all_of_them.append(now)
+        for one in all_of_them:
+            within = [other for other in all_of_them if one <= other < one + 60 * MINUTE]
+            assert len(within) <= throttle.LINKS_AN_HOUR
+
+    def test_whoever_asks_twice_is_left_alone_for_half_an_hour(self) -> None:
+        """A stranger's third would kill the link that its owner is just about to use."""
+        somebody = issued(issued(person(), NOW), NOW + MINUTE)
+        assert not throttle.may_have_link(somebody, NOW + 29 * MINUTE)
+        assert throttle.may_have_link(somebody, NOW + 30 * MINUTE)
+
+    @pytest.mark.parametrize("end", [{"spent": True}, {"wrong_codes": throttle.LINK_KILLED_AT}])
+    def test_whoever_uses_two_up_has_a_third_at_once_and_no_fourth(self, end: Any) -> None:
+        somebody = issued(issued(person(), NOW), NOW + MINUTE, **end)
+        assert throttle.may_have_link(somebody, NOW + 2 * MINUTE)
+        somebody = issued(somebody, NOW + 2 * MINUTE, **end)
+        assert not throttle.may_have_link(somebody, NOW + 59 * MINUTE)
+        assert throttle.may_have_link(somebody, NOW + 60 * MINUTE)

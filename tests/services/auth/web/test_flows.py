@@ -7,7 +7,7 @@ from datetime import timedelta
 from events.log.kafka import KafkaLog
 from events.log.writer import Writer
 from events.staff import CodeChecked, LoginAttempted
-from tests.services.auth.stage import BETTER, GOOD, Somebody, Stage
+from tests.services.auth.stage import BETTER, GOOD, Somebody, Stage, Web
 from tests.services.projections.worlds import PARTITIONS
 
 KEY = "a-key-that-nobody-else-has-1"
@@ -161,21 +161,31 @@ class TestLinks:
         await web.service.resets.drain()
         assert (await real.facts(sam.links))[-1].cause == "asked_for"
 
-    async def test_only_the_newest_of_three_an_hour_works_and_works_once(self, real: Stage) -> None:
+    async def test_the_newest_alone_works_and_works_once(self, real: Stage) -> None:
         web, sam = real.open(), await real.person(await real.organisation())
-        tickets = []
-        for _ in range(4):
-            await web.post("/api/password-resets", {"username": sam.username})
-            await web.service.resets.drain()
-            tickets.append(await real.mailed(sam))
-        assert len(set(tickets)) == 3
-        assert tickets[3] == tickets[2]
-        for dead in tickets[:2]:
-            (await web.open(dead)).expect(410, "ticket-dead")
-        change = (await web.open(tickets[2])).body["change"]
+        first, second, third = [await _asked_for(real, web, sam) for _ in range(3)]
+        assert first != second
+        assert second == third  # The newest is good: no third one takes its place.
+        (await web.open(first)).expect(410, "ticket-dead")
+        change = (await web.open(second)).body["change"]
         (await web.finish(change, "no_thanks")).expect(200)
-        (await web.open(tickets[2])).expect(410, "ticket-dead")
+        (await web.open(second)).expect(410, "ticket-dead")
         (await web.finish(change, "no_thanks", GOOD)).expect(410, "ticket-dead")
+
+    async def test_who_kills_two_by_mistyping_has_a_third_at_once_and_no_fourth(
+        self, real: Stage
+    ) -> None:
+        web, eve = real.open(), await real.person(await real.organisation(), enrolled=True)
+        tickets = []
+        for _ in range(3):
+            tickets.append(await _asked_for(real, web, eve))
+            for _ in range(5):
+                (await web.open(tickets[-1], real.wrong_code(eve))).expect(401, "wrong-code")
+        assert len(set(tickets)) == 3
+        assert await _asked_for(real, web, eve) == tickets[-1]
+        real.ahead = timedelta(hours=1)
+        again = await _asked_for(real, web, eve)
+        (await web.open(again, real.code(eve))).expect(200)
 
     async def test_a_code_comes_first_and_five_wrong_ones_kill_it(self, real: Stage) -> None:
         web, eve = real.open(), await real.person(await real.organisation(), enrolled=True)
@@ -328,3 +338,10 @@ async def _set_up(stage: Stage, somebody: Somebody, change: str) -> str:
     done = await web.finish(change, "setup_new", authenticator=shown["authenticator"], code=code)
     done.expect(200, outcome="password_set", two_factor="on")
     return code
+
+
+async def _asked_for(stage: Stage, web: Web, somebody: Somebody) -> str:
+    """The newest link's ticket, once one more was asked for."""
+    (await web.post("/api/password-resets", {"username": somebody.username})).expect(202)
+    await web.service.resets.drain()
+    return await stage.mailed(somebody)
