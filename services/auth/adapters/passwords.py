@@ -13,7 +13,8 @@ from argon2 import PasswordHasher, Type
 from argon2.exceptions import Argon2Error, InvalidHashError
 from prometheus_client import Gauge, Histogram
 
-from services.auth.ports import BusyError
+from services.auth.turns import Turns
+from services.shares import Party
 
 R = TypeVar("R")
 
@@ -21,7 +22,7 @@ MEMORY_KIB: Final = 19 * 1024
 TIME_COST: Final = 2
 LANES: Final = 1
 LONGEST_QUEUE: Final = 200
-"""How many may wait for a core; 200 wait some four seconds on two."""
+"""How many may wait for a core, party by party in turn; 200 wait some four seconds on two."""
 
 QUEUED = Gauge("twofold_hashing_queued", "Passwords being hashed, or waiting to be")
 SECONDS = Histogram("twofold_hashing_seconds", "Time to hash one, without waiting")
@@ -43,7 +44,7 @@ class Argon2Passwords:
             pepper: 32 bytes, kept apart from the hashes.
             memory_kib: Of each hash; the default is the floor outside of tests.
             workers: How many run at once; None: one a core.
-            longest_queue: How many may wait; more are refused.
+            longest_queue: How many may wait; beyond that, whoever has the most waiting is refused.
         """
         self._pepper = pepper
         self._hasher = PasswordHasher(TIME_COST, memory_kib, LANES, type=Type.ID)
@@ -51,16 +52,16 @@ class Argon2Passwords:
         self._nobody = self._hasher.hash(secrets.token_bytes(32))
         workers = workers or len(os.sched_getaffinity(0))
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="argon2")
-        self._most = workers + longest_queue
-        self._waiting = 0
+        self._turns = Turns(workers, most_waiting=longest_queue)
 
-    async def hash(self, password: str) -> str:
+    async def hash(self, password: str, party: Party) -> str:
         peppered = self._peppered(password)
-        return await self._run(lambda: self._hasher.hash(peppered))
+        return await self._run(lambda: self._hasher.hash(peppered), party)
 
-    async def verify(self, stored: str | None, password: str) -> bool:
+    async def verify(self, stored: str | None, password: str, party: Party) -> bool:
         peppered = self._peppered(password)
-        right = await self._run(lambda: _matches(self._hasher, stored or self._nobody, peppered))
+        compared = stored or self._nobody
+        right = await self._run(lambda: _matches(self._hasher, compared, peppered), party)
         return right and stored is not None
 
     def close(self) -> None:
@@ -70,18 +71,12 @@ class Argon2Passwords:
     def _peppered(self, password: str) -> bytes:
         return hmac.digest(self._pepper, password.encode("utf-8", "replace"), sha256)
 
-    async def _run(self, work: Callable[[], R]) -> R:
-        if self._waiting >= self._most:
-            raise BusyError("Too many passwords are waiting to be hashed.")
-        self._waiting += 1
-        QUEUED.inc()
-        try:
-            return await asyncio.get_running_loop().run_in_executor(
-                self._pool, SECONDS.time()(work)
-            )
-        finally:
-            self._waiting -= 1
-            QUEUED.dec()
+    async def _run(self, work: Callable[[], R], party: Party) -> R:
+        with QUEUED.track_inprogress():
+            async with self._turns.line_up(party):
+                return await asyncio.get_running_loop().run_in_executor(
+                    self._pool, SECONDS.time()(work)
+                )
 
 
 def _matches(hasher: PasswordHasher, stored: str, peppered: bytes) -> bool:

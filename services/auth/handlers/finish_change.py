@@ -3,7 +3,7 @@
 import asyncio
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Final, Literal
 from uuid import uuid4
 
 from events.facts import Counted
@@ -40,7 +40,12 @@ from services.auth.handlers.password_changes import (
 )
 from services.auth.handlers.proof import Prover
 from services.auth.tickets import Candidate, OpenedChange
+from services.auth.turns import Turns
 from services.projections.port import LoadedPerson
+from services.shares import Party, known
+
+MOST_JUDGED: Final = 200
+"""How many new passwords may wait to be judged; each takes a tenth of a second at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +73,7 @@ class FinishChanges:
 
     def __init__(self, ground: Ground, changes: PasswordChanges) -> None:
         self._ground, self._changes, self._prover = ground, changes, Prover(ground)
-        self._judging = asyncio.Semaphore(1)
+        self._judging = Turns(1, most_waiting=MOST_JUDGED)
 
     async def consider(self, change: str, password: str) -> Offer:
         """
@@ -87,7 +92,7 @@ class FinishChanges:
         ground = self._ground
         opened = ground.tickets.open_change("change", change, ground.now())
         loaded = await load_open(ground, opened)
-        await self._check_password(loaded, normalised(password))
+        await self._check_password(loaded, normalised(password), _party(opened))
         return offer(ground, loaded, (await self._changes.details(loaded)).username)
 
     async def finish(self, given: FinishChange, caller: Caller) -> PasswordWasSet:
@@ -137,14 +142,14 @@ class FinishChanges:
             if (candidate.staff_id, candidate.change) != here or loaded.person.proposed != shown:
                 raise TicketDeadError
         password = normalised(given.password)
-        await self._check_password(loaded, password)
+        await self._check_password(loaded, password, _party(opened))
         if candidate is not None:
             step = totp.matching_time_step(candidate.seed, given.code or "", now)
             if step is None:
                 raise WrongCodeError
-        return _Checked(await ground.passwords.hash(password), candidate, step)
+        return _Checked(await ground.passwords.hash(password, _party(opened)), candidate, step)
 
-    async def _check_password(self, loaded: LoadedPerson, password: str) -> None:
+    async def _check_password(self, loaded: LoadedPerson, password: str, party: Party) -> None:
         details = await self._changes.details(loaded)
         known = (
             details.username,
@@ -155,10 +160,12 @@ class FinishChanges:
             self._ground.issuer,
         )
         # In a thread, one at a time: it is slow enough to keep everybody else waiting.
-        async with self._judging:
+        async with self._judging.line_up(party):
             await asyncio.to_thread(check_new_password, password, known_words=known)
         current, owner = loaded.person.password, loaded.person.staff_id
-        if current is not None and await self._prover.verify(current.credential, owner, password):
+        if current is not None and await self._prover.verify(
+            current.credential, owner, password, party
+        ):
             raise PasswordRefusedError("This is the current password; choose a new one.")
 
     async def _decide(
@@ -213,11 +220,16 @@ class FinishChanges:
         if not isinstance(done.fact, PasswordSet):
             raise TicketDeadError
         right = await self._prover.verify(
-            done.fact.credential, opened.staff_id, normalised(given.password)
+            done.fact.credential, opened.staff_id, normalised(given.password), _party(opened)
         )
         if not right:
             raise TicketDeadError
         return PasswordWasSet(_two_factor(done.fact.choice), done.position)
+
+
+def _party(opened: OpenedChange) -> Party:
+    """Who changes a password came by a link, or by a login."""
+    return known(opened.staff_id, opened.change.change)
 
 
 def _two_factor(choice: Choice) -> Literal["on", "off"]:

@@ -29,6 +29,7 @@ from services.auth.handlers.ground import (
 from services.auth.handlers.proof import Proof, Prover, Subject
 from services.auth.tickets import OpenedChange, token_digest
 from services.projections.port import LoadedPerson, LoadedStranger
+from services.shares import Party, known, stranger
 
 _LOADS: Final = 3
 """How often a login begins again because the username changed hands meanwhile."""
@@ -165,7 +166,7 @@ class _Finish:
         if await self._ground.earlier(self._attempt) is None:
             self._refuse_while_paused(subject)
         self._proof = await self._prover.prove(
-            subject, self._given.password, self._given.code, self._proof
+            subject, self._given.password, self._given.code, self._party(subject), self._proof
         )
         return subject, self._proof
 
@@ -178,6 +179,12 @@ class _Finish:
         pause = throttle.login_pause(subject.stranger.failed_logins, now)
         if pause > timedelta(0):
             raise TooManyAttemptsError(pause)
+
+    def _party(self, subject: Subject) -> Party:
+        """A device that logged this very person in before has a turn of its own."""
+        if isinstance(subject, LoadedPerson) and (device := self._device(subject)):
+            return known(subject.person.staff_id, device)
+        return stranger(self._caller.address)
 
     def _device(self, loaded: LoadedPerson) -> str | None:
         ground, staff_id = self._ground, loaded.person.staff_id

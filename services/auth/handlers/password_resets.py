@@ -12,7 +12,9 @@ from services.auth.domain.decision import links
 from services.auth.domain.password_change import ask_for_link
 from services.auth.handlers.ground import Attempt, Caller, Ground, settle
 from services.auth.ports import BusyError
+from services.auth.turns import Turn, Turns
 from services.projections.port import LoadedStranger, ProjectionUnavailableError
+from services.shares import stranger
 
 log = structlog.get_logger()
 
@@ -36,20 +38,19 @@ class PasswordResets:
     def __init__(self, ground: Ground) -> None:
         self._ground = ground
         self._tasks: set[asyncio.Task[None]] = set()
-        self._turns = asyncio.Semaphore(AT_ONCE)
+        self._turns = Turns(AT_ONCE, most_waiting=MOST_WAITING)
 
     def ask(self, username: str, caller: Caller) -> None:
         """
         Take note that somebody asks for a link; nothing is looked up yet.
 
         Raises:
-            BusyError: Too many wait.
+            BusyError: This address has too much waiting.
         """
-        if len(self._tasks) >= MOST_WAITING:
-            raise BusyError("Too many links are being asked for.")
+        turn = self._turns.line_up(stranger(caller.address))
         digest = self._ground.digest_of(username)
         attempt = self._ground.attempt(caller, "password-resets", digest)
-        task = asyncio.create_task(self._issue(digest, attempt, caller))
+        task = asyncio.create_task(self._issue(turn, digest, attempt, caller))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -62,20 +63,26 @@ class PasswordResets:
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)
 
-    async def _issue(self, digest: str, attempt: Attempt, caller: Caller) -> None:
-        await asyncio.sleep(secrets.randbelow(SPREAD_MS) / 1000)
-        async with self._turns:
-            for left in reversed(range(TRIES)):
-                try:
-                    await self._try(digest, attempt, caller)
-                except _LATER as error:
-                    log.warning("link.not_issued", error=type(error).__name__, tries_left=left)
-                    await asyncio.sleep(PAUSE_S)
-                except Exception:
-                    log.exception("link.failed")
-                    return
-                else:
-                    return
+    async def _issue(self, turn: Turn, digest: str, attempt: Attempt, caller: Caller) -> None:
+        try:
+            async with turn:
+                await asyncio.sleep(secrets.randbelow(SPREAD_MS) / 1000)
+                await self._try_again_and_again(digest, attempt, caller)
+        except BusyError:
+            log.warning("link.not_issued", error="BusyError", tries_left=0)
+
+    async def _try_again_and_again(self, digest: str, attempt: Attempt, caller: Caller) -> None:
+        for left in reversed(range(TRIES)):
+            try:
+                await self._try(digest, attempt, caller)
+            except _LATER as error:
+                log.warning("link.not_issued", error=type(error).__name__, tries_left=left)
+                await asyncio.sleep(PAUSE_S)
+            except Exception:
+                log.exception("link.failed")
+                return
+            else:
+                return
 
     async def _try(self, digest: str, attempt: Attempt, caller: Caller) -> None:
         ground = self._ground

@@ -20,6 +20,7 @@ from services.auth.domain import totp
 from services.auth.domain.passwords import could_be_password, normalised
 from services.auth.handlers.ground import Caller, Ground
 from services.projections.port import LoadedPerson, LoadedStranger
+from services.shares import Party
 
 Subject = LoadedPerson | LoadedStranger
 
@@ -65,7 +66,12 @@ class Prover:
         self._ground = ground
 
     async def prove(
-        self, subject: Subject, password: str, code: str | None, before: Proof | None = None
+        self,
+        subject: Subject,
+        password: str,
+        code: str | None,
+        party: Party,
+        before: Proof | None = None,
     ) -> Proof:
         """
         Check *password* and *code*, both.
@@ -74,12 +80,13 @@ class Prover:
             subject: As loaded.
             password: As given.
             code: As given; None: none was.
+            party: Who gives them.
             before: An earlier proof of the same; a hash that it ran is never run again.
 
         Raises:
             MissingEntryError: The state has moved on; load again.
             VaultUnavailableError: The vault is away.
-            BusyError: Too many wait for a core.
+            BusyError: This party has too much waiting for a core.
         """
         if before is not None and before.holds_for(subject):
             return before
@@ -91,7 +98,7 @@ class Prover:
         if before is not None and same:
             right = before.password_right
         else:
-            right = await self._verify(opened.password, password)
+            right = await self._verify(opened.password, password, party)
         step = totp.matching_time_step(opened.seed or _NO_SEED, code or "", self._ground.now())
         return Proof(
             owner=owner_of(subject),
@@ -122,10 +129,10 @@ class Prover:
             data_key=opened.data_key,
         )
 
-    async def verify(self, entry_id: str, owner: str, password: str) -> bool:
+    async def verify(self, entry_id: str, owner: str, password: str, party: Party) -> bool:
         """Whether *password* is the one in the vault's entry."""
         found = await self._ground.vault.get(entry_id)
-        return await self._verify(self._unseal(found, "password", owner).decode(), password)
+        return await self._verify(self._unseal(found, "password", owner).decode(), password, party)
 
     async def open(self, subject: Subject) -> "Opened":
         """
@@ -152,12 +159,12 @@ class Prover:
     def _stranger_key(self) -> bytes:
         return self._ground.keys.strangers
 
-    async def _verify(self, stored: str | None, password: str) -> bool:
+    async def _verify(self, stored: str | None, password: str, party: Party) -> bool:
         given = normalised(password)
         if not could_be_password(given):
             await asyncio.sleep(0)
             return False
-        return await self._ground.passwords.verify(stored, given)
+        return await self._ground.passwords.verify(stored, given, party)
 
     def _secret(
         self, found: Mapping[str, SealedEntry], entry_id: str | None, kind: Kind, owner: str

@@ -18,6 +18,7 @@ from services.auth.handlers.password_changes import PasswordChanges
 from services.auth.handlers.proof import Proof, Prover
 from services.auth.tickets import token_digest
 from services.projections.port import LoadedSession
+from services.shares import known
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,13 +145,14 @@ class Sessions:
         staff_id = live.loaded.person.staff_id
         device = ground.tickets.known_device(ticket, staff_id, ground.now())
         login.refuse_before_step_up(live.loaded.person, device, ground.now())
-        proof: Proof = await self._prover.prove(live.loaded, password, code)
+        party = known(staff_id, live.session.id)
+        proof: Proof = await self._prover.prove(live.loaded, password, code, party)
 
         async def decide() -> Decided[datetime | None]:
             nonlocal proof
             now_live, now = await self.live(token), ground.now()
             loaded = now_live.loaded
-            proof = await self._prover.prove(loaded, password, code, proof)
+            proof = await self._prover.prove(loaded, password, code, party, proof)
             earlier = await ground.earlier(attempt)
             if earlier is not None:
                 fact = earlier.fact

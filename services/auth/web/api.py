@@ -138,7 +138,7 @@ _MEANS: Final = {
     410: "ticket-dead",
     422: "invalid; password-refused or wrong-code, with the reason",
     429: "too-many-attempts, with Retry-After",
-    503: "not-done, outcome-unknown or unavailable, with Retry-After",
+    503: "not-done, outcome-unknown, busy or unavailable, with Retry-After",
 }
 
 

@@ -75,6 +75,8 @@ def problem(error: Exception, path: str) -> Problem:
         case StepUpUnavailableError():
             title = "This needs two-factor authentication, which is off for you."
             return Problem(403, "step-up-unavailable", title)
+        case BusyError():
+            return unavailable("busy", "Too much is asked for at once; please try again.")
         case _:
             return unavailable()
 

@@ -44,6 +44,7 @@ from services.auth.tickets import Tickets, token_digest
 from services.auth.web.app import build
 from services.projections import rows
 from services.projections.port import LoadedPerson, Loads
+from services.shares import known
 from services.web.plumbing import Plumbing
 from tests.services.auth.memory import MemoryLoads
 from tests.services.projections.worlds import World, make_world, until
@@ -242,7 +243,8 @@ class Stage:
         if password is None:
             return somebody
         somebody.password = password
-        entry = await self.put(somebody, "password", (await self.passwords.hash(password)).encode())
+        stored = await self.passwords.hash(password, known(somebody.staff_id, "stage"))
+        entry = await self.put(somebody, "password", stored.encode())
         choice = "setup_new" if enrolled else "no_thanks"
         facts: list[Fact] = [PasswordSet.model_validate(
             {"credential": entry, "choice": choice, "origin": "link"}

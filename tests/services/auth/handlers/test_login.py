@@ -16,6 +16,7 @@ from events.vault.port import VaultUnavailableError
 from events.vault.sealing import SealedEntry
 from services.auth.handlers.ground import REFUSED_EVERY
 from services.auth.ports import Passwords
+from services.shares import Party, known, stranger
 from tests.services.auth.stage import BETTER, GOOD, HOME, Somebody, Stage, Web
 
 SEALED = "A" * 40
@@ -27,13 +28,15 @@ class CountingPasswords:
     def __init__(self, inner: Passwords) -> None:
         self._inner = inner
         self.verified: Counter[str | None] = Counter()
+        self.parties: list[Party] = []
 
-    async def hash(self, password: str) -> str:
-        return await self._inner.hash(password)
+    async def hash(self, password: str, party: Party) -> str:
+        return await self._inner.hash(password, party)
 
-    async def verify(self, stored: str | None, password: str) -> bool:
+    async def verify(self, stored: str | None, password: str, party: Party) -> bool:
         self.verified[stored] += 1
-        return await self._inner.verify(stored, password)
+        self.parties.append(party)
+        return await self._inner.verify(stored, password, party)
 
 
 class MeddlingPasswords(CountingPasswords):
@@ -43,11 +46,11 @@ class MeddlingPasswords(CountingPasswords):
         super().__init__(inner)
         self._stage, self._drafts = stage, drafts
 
-    async def verify(self, stored: str | None, password: str) -> bool:
+    async def verify(self, stored: str | None, password: str, party: Party) -> bool:
         drafts, self._drafts = self._drafts, ()
         if drafts:
             await self._stage.write(*drafts)
-        return await super().verify(stored, password)
+        return await super().verify(stored, password, party)
 
 
 class AskedVault(MemoryVault):
@@ -119,10 +122,29 @@ class TestEverybodyCostsTheSame:
             assert time.monotonic() - began >= every
 
 
+class TestWhoseTurnItIs:
+    async def test_everybody_s_who_is_unknown_here_is_the_address_s(self, stage: Stage) -> None:
+        web, passwords, _ = counting(stage)
+        sam, alex = await somebody(stage), await somebody(stage)
+        others = (await web.login(alex)).body["device"]
+        passwords.parties.clear()
+        for name, device in (("nobody", None), (sam.username, None), (sam.username, others)):
+            (await web.login(name, BETTER, device=device)).expect(401, "invalid-credentials")
+        assert passwords.parties == [stranger("127.0.0.1")] * 3
+
+    async def test_a_device_that_logged_somebody_in_has_its_own(self, stage: Stage) -> None:
+        web, passwords, _ = counting(stage)
+        sam = await somebody(stage)
+        device = (await web.login(sam)).body["device"]
+        await web.login(sam, BETTER, device=device)
+        assert passwords.parties[-1][:2] == ("known", sam.staff_id)
+
+
 class TestWhatMovedMeanwhile:
     async def test_a_new_password_is_verified_against_instead(self, stage: Stage) -> None:
         sam = await somebody(stage)
-        entry = await stage.put(sam, "password", (await stage.passwords.hash(BETTER)).encode())
+        stored = await stage.passwords.hash(BETTER, known(sam.staff_id, "test"))
+        entry = await stage.put(sam, "password", stored.encode())
         fact = PasswordSet(credential=entry, choice="no_thanks", origin="link")
         passwords = MeddlingPasswords(stage.passwords, stage, Draft(sam.account, fact))
         web = stage.open(stage.ground(passwords=passwords))

@@ -121,13 +121,22 @@ class TestResets:
         await web.service.resets.drain()
         assert len(await stage.facts(sam.links)) == 1
 
-    async def test_beyond_its_queue_it_is_busy_for_everybody(
-        self, stage: Stage, web: Web, monkeypatch: pytest.MonkeyPatch
+    async def test_beyond_its_queue_it_is_busy_for_whoever_filled_it(
+        self, stage: Stage, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(password_resets, "MOST_WAITING", 0)
+        monkeypatch.setattr(password_resets, "AT_ONCE", 1)
+        monkeypatch.setattr(password_resets, "MOST_WAITING", 2)
+        web, sam = stage.open(), await stage.person(await stage.organisation())
+        for _ in range(3):
+            web.service.resets.ask("nobody", _caller())
         with pytest.raises(BusyError):
             web.service.resets.ask("nobody", _caller())
-        (await web.post("/api/password-resets", {"username": "x"})).expect(503, "unavailable")
+        sent = {"username": "nobody"}
+        answer = (await web.post("/api/password-resets", sent)).expect(503, "busy")
+        assert answer.headers["retry-after"]
+        web.service.resets.ask(sam.username, _caller("203.0.113.7"))
+        await web.service.resets.drain()
+        assert len(await stage.facts(sam.links)) == 1
 
 
 class TestSessions:
@@ -154,5 +163,5 @@ class TestSessions:
         assert "fresh_until" not in (await web.get("/api/session", token=token)).body
 
 
-def _caller() -> Caller:
-    return Caller(address="127.0.0.1", user_agent="", request_id="r")
+def _caller(address: str = "127.0.0.1") -> Caller:
+    return Caller(address=address, user_agent="", request_id="r")

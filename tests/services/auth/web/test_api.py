@@ -123,7 +123,7 @@ async def test_a_step_up_without_2fa_is_refused(stage: Stage, web: Web) -> None:
         (OutcomeUnknownError(CANARY), "outcome-unknown"),
         (LogUnavailableError(CANARY), "unavailable"),
         (AppendUnknownError(CANARY), "unavailable"),
-        (BusyError(CANARY), "unavailable"),
+        (BusyError(CANARY), "busy"),
     ],
 )
 def test_what_cannot_be_decided_now_is_503(error: Exception, name: str) -> None:
