@@ -18,6 +18,8 @@ from events.staff import (
     LoginAttempted,
     PasswordLinkIssued,
     PasswordLinkKilled,
+    PasswordRehashed,
+    PasswordRepeated,
     PasswordResetRequired,
     PasswordSet,
     Role,
@@ -124,6 +126,8 @@ class Person(State):
         device_failures: Failed logins from each known device.
         links_asked_for: When the newest links that weren't an administrator's were issued.
         proposed: Change and candidate of the newest authenticator that was shown.
+        disclosed: How many authenticators were shown, and passwords told to be the current one,
+            since the newest way to a new password: a link, or a login with an expired one.
         verified: When both factors were last proved by a login or a step-up.
     """
 
@@ -149,6 +153,7 @@ class Person(State):
     link: Link | None = None
     links_asked_for: tuple[Moment, ...] = ()
     proposed: tuple[str, str] | None = None
+    disclosed: int = 0
     verified: Moment | None = None
 
     @property
@@ -198,6 +203,8 @@ def _changes(person: Person, fact: Fact, counted: Counted) -> dict[str, Any]:
                 "wrong_passwords": person.wrong_passwords.row_ended(),
                 "proposed": None,
             }
+        case PasswordRehashed():
+            return {"password": _rehashed(person.password, fact.credential)}
         case TwoFactorEnrolled():
             return _credentials_moved(person) | {
                 "second_factor": Enrolled(
@@ -226,22 +233,43 @@ def _changes(person: Person, fact: Fact, counted: Counted) -> dict[str, Any]:
                 "password": None,
                 "second_factor": NotEnrolled(),
             }
+        case _:
+            return _tried(person, fact, counted.at)
+
+
+def _tried(person: Person, fact: Fact, at: datetime) -> dict[str, Any]:
+    """What logins, codes and links change: no credential."""
+    match fact:
         case LoginAttempted():
-            return _login(person, fact, counted.at)
+            return _login(person, fact, at)
         case CodeChecked():
-            return _code(person, fact, counted.at)
+            return _code(person, fact, at)
         case PasswordLinkIssued():
-            return _link_issued(person, fact, counted.at)
+            return _link_issued(person, fact, at)
         case PasswordLinkKilled():
             return {"link": _spent(person.link)}
         case AuthenticatorProposed():
-            return {"proposed": (fact.change, fact.candidate)}
+            return _disclosed(person) | {"proposed": (fact.change, fact.candidate)}
+        case PasswordRepeated():
+            return _disclosed(person)
         case LoggedOut() | _:
             return {}
 
 
 def _credentials_moved(person: Person) -> dict[str, Any]:
-    return {"credential_version": person.credential_version + 1, "link": _spent(person.link)}
+    return {
+        "credential_version": person.credential_version + 1,
+        "link": _spent(person.link),
+        "disclosed": 0,
+    }
+
+
+def _disclosed(person: Person) -> dict[str, Any]:
+    return {"disclosed": person.disclosed + 1}
+
+
+def _rehashed(password: Password | None, credential: str) -> Password | None:
+    return password and password.model_copy(update={"credential": credential})
 
 
 def _spent(link: Link | None) -> Link | None:
@@ -271,6 +299,8 @@ def _login(person: Person, fact: LoginAttempted, at: datetime) -> dict[str, Any]
                 "wrong_codes": person.wrong_codes.row_ended(),
                 "verified": at,
             }
+        if fact.outcome == "password_expired":
+            changes["disclosed"] = 0
         if fact.outcome == "succeeded" and fact.device:
             changes["device_failures"] = _device(person, fact.device, Failures())
         return changes
@@ -313,7 +343,7 @@ def _link_issued(person: Person, fact: PasswordLinkIssued, at: datetime) -> dict
     link = Link(
         id=fact.link, ticket_digest=fact.ticket_digest, cause=fact.cause, expires=fact.expires
     )
+    changes: dict[str, Any] = {"link": link, "disclosed": 0}
     if fact.cause in {"asked_for", "mandatory"}:
-        recent = (*person.links_asked_for, at)[-KEPT_LINKS:]
-        return {"link": link, "links_asked_for": recent}
-    return {"link": link}
+        changes["links_asked_for"] = (*person.links_asked_for, at)[-KEPT_LINKS:]
+    return changes

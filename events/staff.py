@@ -66,6 +66,20 @@ class PasswordSet(Fact):
     link: Uuid | None = None
 
 
+class PasswordRehashed(Fact):
+    """
+    The password in force, hashed anew at a login because its hash was weaker than what is asked.
+
+    It is no new password: its age, the credential version, sessions and links stay as they are.
+
+    Attributes:
+        credential: The vault's entry with the new hash; the one before it isn't needed any more.
+    """
+
+    wire_name: ClassVar[str] = "twofold.password_rehashed.v1"
+    credential: EntryId
+
+
 class TwoFactorEnrolled(Fact):
     """
     An authenticator is in force; *time_step*, of the code that proved it, is burned by this.
@@ -186,6 +200,20 @@ class CodeChecked(Fact):
     time_step: TimeStep | None = None
     link: Uuid | None = None
     session: Uuid | None = None
+
+
+class PasswordRepeated(Fact):
+    """
+    In an opened change the password in force was given as the new one, and its giver told so.
+
+    Attributes:
+        change: The change, which goes on.
+        source: IP address and user agent, sealed.
+    """
+
+    wire_name: ClassVar[str] = "twofold.password_repeated.v1"
+    change: Uuid
+    source: Sealed
 
 
 # ---- <org>/links/<staff> ------------------------------------------------------------------------

@@ -26,6 +26,8 @@ from events.staff import (
     LoginOutcome,
     PasswordLinkIssued,
     PasswordLinkKilled,
+    PasswordRehashed,
+    PasswordRepeated,
     PasswordResetRequired,
     PasswordSet,
     RoleChanged,
@@ -49,6 +51,8 @@ REGISTERED = StaffRegistered(
 )
 PASSWORD = PasswordSet(credential=ENTRY, choice="no_thanks", origin="link", link=LINK)
 ENROLLED = TwoFactorEnrolled(authenticator=ENTRY, method="totp", time_step=100)
+REHASHED = PasswordRehashed(credential=LINK)
+REPEATED = PasswordRepeated(change=LINK, source=SEALED)
 DISABLED = TwoFactorDisabled(cause="administrator", reason=SEALED)
 RESET = PasswordResetRequired(reason=SEALED)
 DEACTIVATED, REACTIVATED = StaffDeactivated(reason=SEALED), StaffReactivated(reason=SEALED)
@@ -130,7 +134,8 @@ class TestCredentials:
         "fact",
         [login("succeeded", time_step=101), login("wrong_password"), login("wrong_code"),
          code("link", "accepted", time_step=101, link=LINK), link(),
-         AuthenticatorProposed(change=uuid(), candidate=uuid()), LoggedOut(staff_id=STAFF)],
+         AuthenticatorProposed(change=uuid(), candidate=uuid()), LoggedOut(staff_id=STAFF),
+         REHASHED, REPEATED],
         ids=lambda fact: fact.wire_name,
     )  # fmt: skip
     def test_nothing_else_moves_it(self, fact: Fact) -> None:
@@ -141,6 +146,15 @@ class TestCredentials:
         assert somebody.password == Password(credential=ENTRY, since=later(3))
         assert not somebody.reset_required
         assert somebody.wrong_passwords == Failures(in_a_row=0, recent=(later(1),))
+
+    def test_hashed_again_it_is_the_same_password(self) -> None:
+        before = person(link(), PASSWORD, login("wrong_password"))
+        after = person(link(), PASSWORD, login("wrong_password"), REHASHED)
+        assert after.password == Password(credential=LINK, since=later(2))
+        assert after.model_copy(update={"password": before.password}) == before
+
+    def test_no_password_comes_of_hashing_again(self) -> None:
+        assert person(PASSWORD, REACTIVATED, REHASHED).password is None
 
     def test_a_password_leaves_the_authenticator_alone(self) -> None:
         assert person(ENROLLED, PASSWORD).enrolled
@@ -282,6 +296,24 @@ class TestLinks:
         ]
         assert person(*proposals).proposed == (change, second)
         assert person(*proposals, PASSWORD).proposed is None
+
+
+class TestDisclosed:
+    PROPOSED = AuthenticatorProposed(change=LINK, candidate=ENTRY)
+
+    def test_what_is_shown_and_told_is_counted_whatever_change_it_is_in(self) -> None:
+        other = AuthenticatorProposed(change=DEVICE, candidate=ENTRY)
+        assert person(link(), self.PROPOSED, other, REPEATED, self.PROPOSED).disclosed == 4
+
+    @pytest.mark.parametrize(
+        "fact", [link(), PASSWORD, DISABLED, login("password_expired")], ids=str
+    )
+    def test_a_new_way_to_a_new_password_begins_anew(self, fact: Fact) -> None:
+        assert person(self.PROPOSED, REPEATED, fact).disclosed == 0
+
+    @pytest.mark.parametrize("fact", [login("succeeded"), login("wrong_code"), REHASHED], ids=str)
+    def test_nothing_else_does(self, fact: Fact) -> None:
+        assert person(self.PROPOSED, REPEATED, fact).disclosed == 2
 
 
 class TestStepUp:

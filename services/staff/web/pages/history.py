@@ -4,6 +4,7 @@ from typing import Final
 
 from events.facts import Counted
 from events.staff import (
+    PasswordRehashed,
     PasswordResetRequired,
     PasswordSet,
     RoleChanged,
@@ -42,6 +43,8 @@ def in_words(counted: Counted, by: str) -> str:
         case PasswordSet(choice=choice, origin=origin):
             how = "by an e-mailed link" if origin == "link" else "because the old one had expired"
             return f"New password set {how}, choosing “{_CHOICES[choice]}”."
+        case PasswordRehashed():
+            return "The password is now stored in a stronger form; it is the same password."
         case TwoFactorEnrolled():
             return "Two-factor authentication was turned on: an authenticator app was set up."
         case TwoFactorDisabled(cause="declined"):

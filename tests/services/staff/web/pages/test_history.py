@@ -6,6 +6,7 @@ import pytest
 
 from events.facts import Counted, Fact, Position
 from events.staff import (
+    PasswordRehashed,
     PasswordResetRequired,
     PasswordSet,
     StaffDetailsChanged,
@@ -48,6 +49,10 @@ def counted(fact: Fact) -> Counted:
                 username_digest=DIGEST, details=SEALED, changed=["username", "email"]
             ),
             "Username and e-mail address changed by Ada.",
+        ),
+        (
+            PasswordRehashed(credential=UUID),
+            "The password is now stored in a stronger form; it is the same password.",
         ),
         (
             PasswordSet(credential=UUID, choice="no_thanks", origin="link", link=UUID),
