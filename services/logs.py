@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+import traceback
 from typing import Any
 
 import structlog
@@ -50,3 +51,15 @@ def configure(service: str) -> None:
     root.setLevel(max(level, logging.WARNING))
     for name in ("aiokafka", "asyncio", "asyncpg"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+def way_to(error: BaseException) -> list[str]:
+    """
+    Where *error* came from, innermost last: modules, functions and lines.
+
+    For what deals with personal data: an exception's own words may repeat it.
+    """
+    return [
+        f"{frame.f_globals.get('__name__', '?')}:{frame.f_code.co_name}:{line}"
+        for frame, line in traceback.walk_tb(error.__traceback__)
+    ]

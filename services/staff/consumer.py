@@ -3,7 +3,11 @@ Consuming `twofold.commands`: one process at a time deals with a partition, reco
 
 An offset is committed only once the outcomes before it are published. A process that dies in
 between leaves records that are dealt with again, to the same outcome: the history knows it. While
-Kafka, PostgreSQL or the vault is away, the same record is tried again; none is ever skipped.
+Kafka, PostgreSQL or the vault is away, the same record is tried again, however long that takes.
+
+A record that a fault of ours stops is tried a few times, and set aside among the dead letters, so
+that no command of one organisation can stop the others'. Nothing of it counted, or all of it did:
+effects and outcome are one batch. So it may be sent again as it is, once the fault is mended.
 """
 
 import asyncio
@@ -17,9 +21,11 @@ from prometheus_client import Counter
 from events.commands import CommandOutcome
 from events.log.port import LogError
 from events.log.writer import NotDoneError, OutcomeUnknownError
-from events.vault.port import VaultUnavailableError
+from events.vault.port import MissingEntryError, VaultUnavailableError
+from services.logs import way_to
 from services.projections.port import ProjectionUnavailableError
 from services.staff.ports import DeadLetter, LeaseLostError, Outlet, RawCommand, Source
+from services.staff.stops import Stops
 
 AWAY: Final = (
     LogError,
@@ -30,15 +36,20 @@ AWAY: Final = (
 )
 """Not now: the same again, later."""
 
+TRIES: Final = 5
+"""Of a record that meets a fault; with the pauses between them, a second and a half."""
+
+TRIES_WITHOUT_AN_ENTRY: Final = 11
+"""Where an entry of the vault isn't there, which may be folded anew just then: half a minute."""
+
+INTERNAL_ERROR: Final = "internal-error"
+
 _FIRST_PAUSE_S: Final = 0.1
 _LONGEST_PAUSE_S: Final = 5.0
 
 log = structlog.get_logger()
 
 HANDLED = Counter("twofold_commands_total", "Dealt with", ["outcome", "reason"])
-HALTS = Counter(
-    "twofold_commands_halts_total", "A fault of ours stopped a partition", ["partition"]
-)
 
 
 class Handler(Protocol):
@@ -64,6 +75,7 @@ class Consumer:
         handler: Handler,
         lease: Lease,
         folded: Callable[[], Awaitable[None]],
+        stops: Stops,
     ) -> None:
         """
         Args:
@@ -73,9 +85,11 @@ class Consumer:
             handler: What becomes of a record.
             lease: So that one process deals with a partition at a time.
             folded: Returns once the history is folded to its present end.
+            stops: Where it is told which partitions stand still.
         """
         self._partitions, self._source, self._outlet = partitions, source, outlet
         self._handler, self._lease, self._folded = handler, lease, folded
+        self._stops = stops
 
     async def run(self) -> None:
         """Deal with what is there and what comes, until cancelled."""
@@ -86,22 +100,28 @@ class Consumer:
     async def _keep_on(self, partition: int) -> None:
         pause = _FIRST_PAUSE_S
         while True:
+            # Whoever holds the lease tells how it stands.
+            self._stops.goes_on(partition)
             try:
                 async with self._lease(partition):
+                    self._stops.waits(partition, "it is being taken up")
                     log.info("commands.taken", partition=partition)
                     await self._folded()
                     pause = _FIRST_PAUSE_S
-                    await self.consume(self._source(partition))
-            except (*AWAY, LeaseLostError) as error:
+                    await self.consume(partition, self._source(partition))
+            except LeaseLostError:
+                log.warning("commands.lost", partition=partition)
+            except AWAY as error:
+                self._stops.waits(partition, type(error).__name__)
                 log.warning("commands.away", partition=partition, error=type(error).__name__)
-            except Exception:
-                # A fault of ours: this partition waits for its mending, the others go on.
-                HALTS.labels(str(partition)).inc()
-                log.exception("commands.halted", partition=partition)
+            except Exception as error:  # noqa: BLE001 -- Whatever it is; it is told of.
+                # A fault of ours, and no record's: the other partitions go on.
+                self._stops.waits(partition, type(error).__name__)
+                _tell("commands.halted", error, partition=partition)
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE_S)
 
-    async def consume(self, source: Source) -> None:
+    async def consume(self, partition: int, source: Source) -> None:
         """
         Deal with *source*'s records, in order.
 
@@ -110,33 +130,48 @@ class Consumer:
         """
         async with aclosing(source.read()) as batches:
             async for records in batches:
+                self._stops.goes_on(partition)
                 for raw in records:
                     await self._deal_with(raw)
                 if records:
                     await source.commit(records[-1].offset + 1)
 
     async def _deal_with(self, raw: RawCommand) -> None:
-        pause = _FIRST_PAUSE_S
+        """
+        Until what became of it is published.
+
+        Raises:
+            Exception: Not even a dead letter can be published, for a fault of ours.
+        """
+        place = {"partition": raw.partition, "offset": raw.offset}
+        pause, faults, letter = _FIRST_PAUSE_S, 0, None
         while True:
             try:
-                await self._publish(await self._handler.handle(raw))
-            except AWAY as error:
-                log.warning(
-                    "command.waits",
-                    partition=raw.partition,
-                    offset=raw.offset,
-                    error=type(error).__name__,
-                )
+                await self._publish(letter or await self._handler.handle(raw))
+            except Exception as error:
+                self._stops.waits(raw.partition, type(error).__name__, raw.offset)
+                if isinstance(error, AWAY) and not isinstance(error, MissingEntryError):
+                    log.warning("command.waits", **place, error=type(error).__name__)
+                elif letter is not None:
+                    raise
+                else:
+                    faults += 1
+                    _tell("command.fault", error, **place)
+                    if faults >= _tries(error):
+                        letter = _set_aside(raw, error)
+                        continue
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE_S)
             else:
+                self._stops.goes_on(raw.partition)
                 return
 
     async def _publish(self, handled: CommandOutcome | DeadLetter) -> None:
         if isinstance(handled, DeadLetter):
             await self._outlet.dead_letter(handled)
             HANDLED.labels("dead_letter", handled.reason).inc()
-            log.warning(
+            level = "error" if handled.reason == INTERNAL_ERROR else "warning"
+            getattr(log, level)(
                 "command.dead_letter",
                 partition=handled.raw.partition,
                 offset=handled.raw.offset,
@@ -151,3 +186,21 @@ class Consumer:
                 outcome=handled.outcome,
                 reason=handled.reason,
             )
+
+
+def _tries(error: Exception) -> int:
+    return TRIES_WITHOUT_AN_ENTRY if isinstance(error, MissingEntryError) else TRIES
+
+
+def _set_aside(raw: RawCommand, error: Exception) -> DeadLetter:
+    return DeadLetter(
+        raw,
+        INTERNAL_ERROR,
+        f"A fault of ours kept this from being dealt with ({type(error).__name__}). Once that is"
+        " mended it may be sent again as it is.",
+    )
+
+
+def _tell(what: str, error: Exception, **place: int) -> None:
+    """Without the error's words: a command's could be personal."""
+    log.error(what, **place, error=type(error).__name__, way=way_to(error))

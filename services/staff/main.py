@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -19,6 +20,7 @@ from services.staff.consumer import Consumer
 from services.staff.deciding import Deciding
 from services.staff.handlers import CommandHandler
 from services.staff.publishers import PublishersError, PublishersFile
+from services.staff.stops import Stops
 from services.staff.usernames import Usernames
 from services.staff.web.app import build
 from services.staff.web.ground import Ground
@@ -56,7 +58,8 @@ async def run(settings: Settings, *, host: str = "127.0.0.1", port: int = 8001) 
         foundation(settings, SOURCE) as base,
         KafkaOutbox(base.connection, clock=clock) as outbox,
     ):
-        ground = ground_on(base, publishers, outbox)
+        stops = Stops()
+        ground = ground_on(base, publishers, outbox, stops)
         places = Places(auth=settings.auth_url, staff=settings.staff_url)
         app = Plumbing(
             build(ground, places), service="staff", trusted_proxies=settings.trusted_proxies
@@ -72,7 +75,7 @@ async def run(settings: Settings, *, host: str = "127.0.0.1", port: int = 8001) 
                 proxy_headers=False,  # `Plumbing` decides which proxies are believed.
             )
         )
-        consumer = await consumer_on(base, publishers, outbox)
+        consumer = await consumer_on(base, publishers, outbox, stops)
         consuming = asyncio.create_task(consumer.run())
         serving = asyncio.create_task(server.serve())
         log.info("staff.started", port=port)
@@ -110,7 +113,7 @@ def handler_on(base: Foundation, publishers: PublishersFile) -> CommandHandler:
 
 
 async def consumer_on(
-    base: Foundation, publishers: PublishersFile, outbox: KafkaOutbox
+    base: Foundation, publishers: PublishersFile, outbox: KafkaOutbox, stops: Stops
 ) -> Consumer:
     """The consumer of the commands' topic."""
 
@@ -127,16 +130,20 @@ async def consumer_on(
         handler=handler_on(base, publishers),
         lease=advisory_leases(base.settings.database.get_secret_value()),
         folded=folded,
+        stops=stops,
     )
 
 
-def ground_on(base: Foundation, publishers: PublishersFile, outbox: KafkaOutbox) -> Ground:
-    """What the web side stands on."""
+def ground_on(
+    base: Foundation, publishers: PublishersFile, outbox: KafkaOutbox, stops: Stops | None = None
+) -> Ground:
+    """What the web side stands on; with *stops* it tells, too, which commands stand still here."""
 
-    async def ready() -> None:
+    async def ready() -> Sequence[str]:
         await base.queries.organisations(1)
         if base.log.away:
             raise LogUnavailableError("Kafka is away.")
+        return stops.sentences() if stops else ()
 
     return Ground(
         loads=base.loads,

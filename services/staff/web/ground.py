@@ -28,7 +28,7 @@ class Ground:
         audience: What commands to this installation name.
         now: The clock that decisions see.
         clock: The real clock.
-        ready: Raises where something isn't.
+        ready: Raises where something isn't; tells which commands stand still.
     """
 
     loads: Loads

@@ -34,7 +34,7 @@ FOLLOWED = (
     ("twofold.notify", "twofold.events"),
     ("twofold.status", "twofold.events"),
 )
-FAULTS = ("Traceback", ".halted", "request.failed", "notify.failed", "[critical")
+FAULTS = ("Traceback", ".halted", "command.fault", "request.failed", "notify.failed", "[critical")
 
 
 @pytest.fixture(scope="module")

@@ -25,11 +25,12 @@ from events.staff import LoginAttempted, PasswordSet, Role, SessionStarted, TwoF
 from services.staff.adapters.lease import advisory_leases
 from services.staff.adapters.outbox import KafkaOutbox
 from services.staff.adapters.source import KafkaSource
-from services.staff.consumer import Consumer
+from services.staff.consumer import Consumer, Handler
 from services.staff.deciding import Deciding
 from services.staff.handlers import CommandHandler
 from services.staff.ports import Outlet
 from services.staff.publishers import OPERATOR, PublishersFile, write_fresh
+from services.staff.stops import Stops
 from services.staff.usernames import Usernames
 from tests.services.projections.worlds import PARTITIONS, SEALED, World, make_world, until
 from tests.services.staff.people import uuid
@@ -110,7 +111,12 @@ class Office:
             clock=now,
         )
 
-    def consumer(self, outlet: Outlet | None = None) -> Consumer:
+    def consumer(
+        self,
+        outlet: Outlet | None = None,
+        handler: Handler | None = None,
+        stops: Stops | None = None,
+    ) -> Consumer:
         async def folded() -> None:
             for partition in range(PARTITIONS):
                 end = await self.world.log.end(partition)
@@ -122,14 +128,20 @@ class Office:
                 self.world.kafka, self.commands, partition, group=self.group
             ),
             outlet=outlet or self.outbox,
-            handler=self.handler(),
+            handler=handler or self.handler(),
             lease=advisory_leases(self.world.database, self.group),
             folded=folded,
+            stops=stops or Stops(),
         )
 
     @asynccontextmanager
-    async def consuming(self, outlet: Outlet | None = None) -> AsyncIterator[None]:
-        task = asyncio.create_task(self.consumer(outlet).run())
+    async def consuming(
+        self,
+        outlet: Outlet | None = None,
+        handler: Handler | None = None,
+        stops: Stops | None = None,
+    ) -> AsyncIterator[None]:
+        task = asyncio.create_task(self.consumer(outlet, handler, stops).run())
         try:
             yield
         finally:
@@ -174,11 +186,15 @@ class Office:
     ) -> None:
         """Put a record on the commands' topic; signed, unless headers are given."""
         if headers is None:
-            signing = signer or self.operator
-            headers = sign(value or b"", signing.id, signing.private)
+            headers = self.signed(value or b"", signer)
         await self.producer.send_and_wait(
             self.commands, value, key=key, headers=headers, partition=partition
         )
+
+    def signed(self, value: bytes, signer: Key | None = None) -> list[tuple[str, bytes]]:
+        """Headers with the operator's signature, or another's."""
+        signing = signer or self.operator
+        return sign(value, signing.id, signing.private)
 
     async def outcome(self, command_id: str, count: int = 1) -> dict[str, Any]:
         """The newest of the first *count* outcomes of a command."""

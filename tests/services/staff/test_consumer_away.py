@@ -11,7 +11,9 @@ from events.log.writer import NotDoneError, OutcomeUnknownError
 from events.vault.port import VaultUnavailableError
 from services.projections.port import ProjectionUnavailableError
 from services.staff.consumer import Consumer
+from services.staff.consumer import Handler as Handling
 from services.staff.ports import DeadLetter, RawCommand
+from services.staff.stops import Stops
 
 
 class Source:
@@ -57,20 +59,26 @@ class Outlet:
         raise AssertionError(letter)
 
 
-def consumer(handler: Handler, outlet: Outlet) -> Consumer:
-    def none(_: int) -> Source:
-        raise AssertionError
+def consumer(
+    handler: Handling, outlet: Outlet, *, source: Source | None = None, stops: Stops | None = None
+) -> Consumer:
+    """Give a consumer; with a source, of a partition that it may run on."""
+
+    def only(_: int) -> Source:
+        assert source is not None
+        return source
 
     async def folded() -> None:
         pass
 
     return Consumer(
-        partitions=0,
-        source=none,
+        partitions=1 if source else 0,
+        source=only,
         outlet=outlet,
         handler=handler,
         lease=lambda _: asyncio.timeout(None),  # type: ignore[arg-type,return-value]
         folded=folded,
+        stops=stops or Stops(),
     )
 
 
@@ -87,7 +95,7 @@ def consumer(handler: Handler, outlet: Outlet) -> Consumer:
 async def test_the_same_record_is_tried_again(away: Exception) -> None:
     source, handler = Source(), Handler(away)
     outlet = Outlet(source)
-    await consumer(handler, outlet).consume(source)
+    await consumer(handler, outlet).consume(0, source)
     assert handler.handled == [7, 7, 8]
     assert outlet.published == [("7", []), ("8", [8])]
     assert source.committed == [8, 9]
@@ -96,6 +104,6 @@ async def test_the_same_record_is_tried_again(away: Exception) -> None:
 async def test_an_outcome_that_could_not_be_published_is_asked_for_again() -> None:
     source, handler = Source(), Handler()
     outlet = Outlet(source, LogUnavailableError("kafka"))
-    await consumer(handler, outlet).consume(source)
+    await consumer(handler, outlet).consume(0, source)
     assert handler.handled == [7, 7, 8]
     assert outlet.published == [("7", []), ("8", [8])]
