@@ -4,13 +4,12 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import uuid4
 
 import asyncpg
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
+from confluent_kafka import KafkaException
 
 from events import keys, streams, topics
 from events.keys import KeyRing
@@ -20,6 +19,8 @@ from events.log.port import LogError
 from events.log.proposal import Draft, Proposal, Signer
 from events.marks import Tick
 from events.moments import from_milliseconds
+from services.doctor import commands
+from services.doctor.finding import Finding, well, wrong
 from services.foundation import CannotStartError, connection_of
 from services.projections.port import ProjectionUnavailableError
 from services.projections.status import PartitionStatus, ProjectionsStatus
@@ -32,28 +33,10 @@ CLOCK_TOLERANCE: Final = timedelta(seconds=2)
 SETTLE: Final = timedelta(seconds=5)
 """How long a lag may last before it is one."""
 
-GROUPS: Final = ("twofold.notify", "twofold.status", "twofold.staff")
-"""Whose progress is kept in Kafka."""
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at."""
-
-    what: str
-    well: bool
-    detail: str
-
+GROUPS: Final = ("twofold.notify", "twofold.status")
+"""Whose progress in the history is kept in Kafka."""
 
 Look = Callable[[], Awaitable[Sequence[Finding]]]
-
-
-def _well(what: str, detail: str) -> Finding:
-    return Finding(what, well=True, detail=detail)
-
-
-def _wrong(what: str, detail: str) -> Finding:
-    return Finding(what, well=False, detail=detail)
 
 
 async def examine(settings: Settings) -> list[Finding]:
@@ -63,13 +46,15 @@ async def examine(settings: Settings) -> list[Finding]:
     try:
         kafka = connection_of(settings)
     except CannotStartError as error:
-        return [*found, _wrong("Kafka", str(error))]
+        return [*found, wrong("Kafka", str(error))]
     database = settings.database.get_secret_value()
     looks: list[tuple[str, Look]] = [
         ("Kafka", lambda: _kafka(kafka)),
         ("PostgreSQL", lambda: _postgres(database)),
         ("projections", lambda: _projections(database, kafka)),
         ("consumer groups", lambda: _groups(kafka)),
+        ("commands", lambda: commands.standing(kafka)),
+        ("set aside", lambda: commands.set_aside(kafka)),
         ("mail server", lambda: _mail(settings.smtp)),
     ]
     if ring is not None:
@@ -87,24 +72,24 @@ async def _looked(what: str, look: Look) -> Sequence[Finding]:
         async with asyncio.timeout(30):
             return await look()
     except (LogError, ProjectionUnavailableError, broker.UnfitTopicError) as error:
-        return [_wrong(what, str(error))]
+        return [wrong(what, str(error))]
     except (OSError, TimeoutError, KafkaException, asyncpg.PostgresError) as error:
-        return [_wrong(what, f"It doesn't answer ({type(error).__name__}).")]
+        return [wrong(what, f"It doesn't answer ({type(error).__name__}).")]
 
 
 def _keys(settings: Settings) -> list[Finding]:
     found = []
     try:
         ring = keys.load(settings.keys)
-        found.append(_well("key ring", f"MAC key {ring.mac.current}, {settings.keys}"))
+        found.append(well("key ring", f"MAC key {ring.mac.current}, {settings.keys}"))
     except keys.KeyRingError as error:
-        found.append(_wrong("key ring", str(error)))
+        found.append(wrong("key ring", str(error)))
     try:
         registered = publishers.read(settings.publishers)
         count = len(registered.publishers)
-        found.append(_well("publishers", f"{count} publishers, {settings.publishers}"))
+        found.append(well("publishers", f"{count} publishers, {settings.publishers}"))
     except publishers.PublishersError as error:
-        found.append(_wrong("publishers", str(error)))
+        found.append(wrong("publishers", str(error)))
     return found
 
 
@@ -116,14 +101,14 @@ def _ring(settings: Settings) -> KeyRing | None:
 
 async def _kafka(kafka: Connection) -> list[Finding]:
     cluster = await asyncio.to_thread(clients.admin(kafka).list_topics, timeout=5)
-    return [_well("Kafka", f"{len(cluster.brokers)} broker(s) at {kafka.bootstrap}")]
+    return [well("Kafka", f"{len(cluster.brokers)} broker(s) at {kafka.bootstrap}")]
 
 
 async def _topics(kafka: Connection, ring: KeyRing) -> list[Finding]:
     complaints = await broker.check(kafka, keys=ring.mac.keys)
     if complaints:
-        return [_wrong("topics", complaint) for complaint in complaints]
-    return [_well("topics", f"{len(topics.ALL)} topics with the settings that they need")]
+        return [wrong("topics", complaint) for complaint in complaints]
+    return [well("topics", f"{len(topics.ALL)} topics with the settings that they need")]
 
 
 async def _clock(kafka: Connection, ring: KeyRing) -> list[Finding]:
@@ -162,7 +147,7 @@ async def _postgres(database: str) -> list[Finding]:
     finally:
         await connection.close(timeout=5)
     return [
-        _well("PostgreSQL", f"version {version}"),
+        well("PostgreSQL", f"version {version}"),
         _difference("PostgreSQL's clock", theirs, before, after),
     ]
 
@@ -173,8 +158,8 @@ def _difference(what: str, theirs: datetime, before: datetime, after: datetime) 
     seconds = ahead.total_seconds()
     if abs(ahead) > CLOCK_TOLERANCE:
         sentence = f"It differs from ours by {seconds:+.1f} s: set both by NTP before going on."
-        return _wrong(what, sentence)
-    return _well(what, f"differs from ours by {seconds:+.3f} s")
+        return wrong(what, sentence)
+    return well(what, f"differs from ours by {seconds:+.3f} s")
 
 
 async def _projections(database: str, kafka: Connection) -> list[Finding]:
@@ -187,10 +172,10 @@ async def _projections(database: str, kafka: Connection) -> list[Finding]:
         await asyncio.sleep(0.2)
     if not status.there:
         sentence = f"Schema {status.schema} isn't there: start twofold project."
-        return [_wrong("projections", sentence)]
+        return [wrong("projections", sentence)]
     found = [_lag(behind, len(status.partitions))]
     found += [
-        _wrong("halted partition", f"{one.topic}-{one.partition}: {one.halted}")
+        wrong("halted partition", f"{one.topic}-{one.partition}: {one.halted}")
         for one in status.partitions
         if one.halted
     ]
@@ -209,34 +194,24 @@ async def _projections(database: str, kafka: Connection) -> list[Finding]:
     owners = {one.owner for one in held}
     detail = f"{len(held)} held by {len(owners)} process(es)"
     found.append(
-        _well("leases", detail) if held else _wrong("leases", "none: start twofold project.")
+        well("leases", detail) if held else wrong("leases", "none: start twofold project.")
     )
     return found
 
 
 def _lag(behind: Sequence[PartitionStatus], partitions: int) -> Finding:
     if not behind:
-        return _well("lag", f"none in {partitions} partitions")
+        return well("lag", f"none in {partitions} partitions")
     worst = ", ".join(f"{one.topic}-{one.partition}: {one.lag}" for one in behind)
-    return _wrong("lag", f"Not folded yet: {worst}; is twofold project running?")
+    return wrong("lag", f"Not folded yet: {worst}; is twofold project running?")
 
 
 async def _groups(kafka: Connection) -> list[Finding]:
-    return await asyncio.to_thread(_ask_groups, kafka)
-
-
-def _ask_groups(kafka: Connection) -> list[Finding]:
-    admin = clients.admin(kafka)
     found = []
     for group in GROUPS:
-        topic = topics.COMMANDS.name if group == "twofold.staff" else topics.EVENTS.name
-        count = len(admin.list_topics(topic, timeout=5).topics[topic].partitions)
-        wanted = [TopicPartition(topic, partition) for partition in range(count)]
-        asked = ConsumerGroupTopicPartitions(group, wanted)
-        answer = admin.list_consumer_group_offsets([asked])[group].result(10)
-        offsets = {place.partition: place.offset for place in answer.topic_partitions}
-        at = ", ".join(str(max(offsets.get(p, 0), 0)) for p in range(count))
-        found.append(_well(group, f"next offsets of {topic}: {at}"))
+        reached = await asyncio.to_thread(commands.progress, kafka, group, topics.EVENTS.name)
+        at = ", ".join(str(one.offset) for _, one in sorted(reached.items()))
+        found.append(well(group, f"next offsets of {topics.EVENTS.name}: {at}"))
     return found
 
 
@@ -247,5 +222,5 @@ async def _mail(address: str) -> list[Finding]:
         greeting = (await asyncio.wait_for(reader.readline(), 5)).decode("ascii", "replace")
     finally:
         writer.close()
-    well = greeting.startswith("220")
-    return [_well("mail server", address) if well else _wrong("mail server", f"{address} is none")]
+    speaks = greeting.startswith("220")
+    return [well("mail server", address) if speaks else wrong("mail server", f"{address} is none")]

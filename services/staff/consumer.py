@@ -24,7 +24,14 @@ from events.log.writer import NotDoneError, OutcomeUnknownError
 from events.vault.port import MissingEntryError, VaultUnavailableError
 from services.logs import way_to
 from services.projections.port import ProjectionUnavailableError
-from services.staff.ports import DeadLetter, LeaseLostError, Outlet, RawCommand, Source
+from services.staff.ports import (
+    INTERNAL_ERROR,
+    DeadLetter,
+    LeaseLostError,
+    Outlet,
+    RawCommand,
+    Source,
+)
 from services.staff.stops import Stops
 
 AWAY: Final = (
@@ -41,8 +48,6 @@ TRIES: Final = 5
 
 TRIES_WITHOUT_AN_ENTRY: Final = 11
 """Where an entry of the vault isn't there, which may be folded anew just then: half a minute."""
-
-INTERNAL_ERROR: Final = "internal-error"
 
 _FIRST_PAUSE_S: Final = 0.1
 _LONGEST_PAUSE_S: Final = 5.0

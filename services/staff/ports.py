@@ -2,11 +2,14 @@
 
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from events.commands import CommandOutcome
 from services.staff.domain.rights import Rights
 from services.staff.publishers import Publisher
+
+INTERNAL_ERROR: Final = "internal-error"
+"""Why a command stands among the dead letters that is one, and met a fault of ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,7 @@ class RawCommand:
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
     """
-    Why a record is no command; what stood in it is not told, for it may be anything.
+    Why a record has no outcome; what stood in it is not told, for it may be anything.
 
     Attributes:
         raw: As it came.
@@ -86,7 +89,7 @@ class Outlet(Protocol):
         """Publish what became of a command."""
 
     async def dead_letter(self, letter: DeadLetter) -> None:
-        """Publish why a record is no command."""
+        """Publish why a record has no outcome."""
 
 
 class Outbox(Protocol):
