@@ -49,6 +49,7 @@ _CURRENT: tuple[type[Fact], ...] = (
 
 _UPCASTS: Mapping[type[Fact], Callable[[Any], Fact]] = {
     organisation.PasswordExpiryChangedV1: organisation.upcast_password_expiry,
+    staff.CodeCheckedV1: staff.upcast_code_checked,
 }
 
 TYPES: Mapping[str, type[Fact]] = {fact.wire_name: fact for fact in (*_CURRENT, *_UPCASTS)}

@@ -178,18 +178,8 @@ class LoginAttempted(Fact):
     reauthentication: bool = False
 
 
-class CodeChecked(Fact):
-    """
-    A code given by an e-mailed link, or for a session's step-up.
-
-    Attributes:
-        purpose: What it was given for.
-        outcome: Whether it was accepted.
-        time_step: Of the accepted code, which is burned by this.
-        link: The link's id, for a link.
-        session: The session's id, for a step-up.
-        source: IP address and user agent, sealed.
-    """
+class CodeCheckedV1(Fact):
+    """The first shape: a session kept its token, whatever was proved in it."""
 
     wire_name: ClassVar[str] = "twofold.code_checked.v1"
     purpose: Literal["link", "step_up"]
@@ -200,6 +190,30 @@ class CodeChecked(Fact):
     time_step: TimeStep | None = None
     link: Uuid | None = None
     session: Uuid | None = None
+
+
+class CodeChecked(CodeCheckedV1):
+    """
+    A code given by an e-mailed link, or for a session's step-up.
+
+    Attributes:
+        purpose: What it was given for.
+        outcome: Whether it was accepted.
+        time_step: Of the accepted code, which is burned by this.
+        link: The link's id, for a link.
+        session: The session's id, for a step-up.
+        token_digest: Of the token that the session has from here on, where this renewed it; the
+            one before is dead.
+        source: IP address and user agent, sealed.
+    """
+
+    wire_name: ClassVar[str] = "twofold.code_checked.v2"
+    token_digest: Digest | None = None
+
+
+def upcast_code_checked(old: CodeCheckedV1) -> CodeChecked:
+    """Version 1 to version 2."""
+    return CodeChecked(**old.model_dump())
 
 
 class PasswordRepeated(Fact):

@@ -3,7 +3,7 @@ Tickets: what a caller carries from one step to the next, sealed so that nobody 
 
 Each purpose has its own key and its own length, and is bound to its ciphertext: a ticket that is
 handed to another call than the one it is for is as dead as an old one. The tickets of an e-mailed
-link and of a session are derived instead, from their ids, so that they can be made again without
+link and of a session are derived instead, from events' ids, so that they can be made again without
 being kept.
 """
 
@@ -66,9 +66,9 @@ class Tickets:
         """The ticket that is e-mailed for a link."""
         return _derived(self._link, link_id)
 
-    def session(self, session_id: str) -> str:
-        """A session's bearer token."""
-        return _derived(self._session, session_id)
+    def session(self, event_id: str) -> str:
+        """The bearer token that a session got by that event: a login, or a step-up."""
+        return _derived(self._session, event_id)
 
     # ---- sealed ---------------------------------------------------------------------------------
 

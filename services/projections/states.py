@@ -186,7 +186,8 @@ class States:
             self.sessions[opened.id] = opened
             return opened
         if isinstance(fact, CodeChecked) and fact.session and fact.outcome == "accepted":
-            return self._changed(fact.session, {"verified": counted.at})
+            renewed = {"token_digest": fact.token_digest} if fact.token_digest else {}
+            return self._changed(fact.session, {"verified": counted.at, **renewed})
         return None
 
     def _changed(self, session_id: str, changes: Mapping[str, Any]) -> SessionState | None:

@@ -6,6 +6,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 
+from services.demo.flows import accepted
 from services.demo.world import Somebody
 from tests.attacks.system import SETUP_NEW, Attacked, Recorded
 
@@ -87,6 +88,51 @@ class TestCookies:
         assert browser.cookies["__Host-session"] != first
         # The log and the database hold its digest alone.
         assert first not in str(world.fetch("SELECT s::text FROM session s"))
+
+    @pytest.mark.row(34)
+    @pytest.mark.quick
+    def test_stolen_before_a_step_up_are_dead_after_it_on_both_services(
+        self, world: Attacked, organisation: str, browser: Browser
+    ) -> None:
+        ada = world.join(organisation, "administrator", SETUP_NEW)
+        browser.log_in(ada, ada.app.code())
+        stolen, people = browser.cookies["__Host-session"], f"/staff/organisations/{organisation}"
+        told = {"password": ada.password}
+        for code, status in ((ada.app.wrong(), 422), (ada.app.code(), 303)):
+            assert browser.cookies["__Host-session"] == stolen  # A failed one raises nothing.
+            form = browser.fields(browser.get("/step-up")) | told | {"code": code}
+            assert browser.post("/step-up", form).status_code == status
+        raised = browser.cookies["__Host-session"]
+        assert raised != stolen
+        assert raised not in str(world.fetch("SELECT s::text FROM session s"))
+        pages = [(web, "/home") for web in world.auths]
+        pages += [(web, people) for web in (world.staff, world.late_staff)]
+        calls = [(web, "/api/session") for web in world.auths]
+        calls += [(world.staff, f"/api/organisations/{organisation}/staff")]
+        for token, alive in ((stolen, False), (raised, True)):
+            cookie = {"Cookie": f"__Host-session={token}"}
+            for web, path in pages:
+                page = web.send("GET", path, headers=cookie)
+                assert page.status_code == (200 if alive else 303)
+                assert alive or "/login?" in page.headers["location"]
+            for web, path in calls:
+                web.get(path, token).expect(200 if alive else 401)
+
+    @pytest.mark.row(34)
+    def test_as_bearers_die_where_the_caller_asks_for_a_new_one(
+        self, world: Attacked, organisation: str
+    ) -> None:
+        ada = world.administrator(organisation)
+        stolen, body = ada.session, {"password": ada.password, "code": ada.app.code()}
+        done = world.auth.post("/api/step-up", body | {"renew": True}, stolen).expect(200)
+        grave = {"type": "disable_two_factor", "data": world.about(ada)}
+        for web in world.auths:
+            web.get("/api/session", stolen).expect(401)
+            web.post("/api/logout", {}, stolen).expect(401)
+        world.staff.post("/api/commands", grave, stolen).expect(401)
+        ada.session = done.body["session"]
+        eve = world.join(organisation, choice=SETUP_NEW)
+        accepted(world.command(ada, "disable_two_factor", world.about(eve)))
 
     @pytest.mark.row(34, 54)
     def test_are_no_key_to_the_api_nor_bearers_to_the_pages(

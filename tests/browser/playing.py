@@ -34,6 +34,12 @@ async def credentials(page: Page, password: str, code: str | None = None) -> Non
     await page.get_by_role("button", name="Log in").click()
 
 
+async def session_in(page: Page) -> str:
+    """The token of the session that the browser has."""
+    cookies = await page.context.cookies()
+    return next(one["value"] for one in cookies if one["name"] == SESSION)
+
+
 async def bring_session(page: Page, url: str, token: str) -> None:
     """Let the browser have a session that was opened elsewhere."""
     await page.context.add_cookies(

@@ -5,7 +5,14 @@ from datetime import UTC, datetime, timedelta
 from playwright.async_api import Page, expect
 
 from tests.browser.people import Agency, Somebody, Staffing, System
-from tests.browser.playing import EITHER, bring_session, credentials, is_titled, log_in
+from tests.browser.playing import (
+    EITHER,
+    bring_session,
+    credentials,
+    is_titled,
+    log_in,
+    session_in,
+)
 from tests.browser.system import SOON
 
 REASON = "Lost the phone; identity checked in person."
@@ -208,10 +215,13 @@ class TestStepUp:
         soon = SOON.total_seconds()
         await fill_step_up(page, ada.password, "000000")
         await expect(page.get_by_role("alert")).to_contain_text("That didn’t work.")
+        assert await session_in(page) == session
         async with page.expect_response(f"**{profile}/disable-two-factor") as back:
             await fill_step_up(page, ada.password, ada.code(soon))
         assert (await back.value).url == f"{system.soon_staff}{profile}/disable-two-factor"
-        assert (await staffing.who(session))["fresh_until"] > before
+        renewed = await session_in(page)
+        assert renewed != session
+        assert (await staffing.who(renewed))["fresh_until"] > before
         # By the real clock it is fresh.
         await page.goto(f"{system.staff}{profile}/disable-two-factor")
         await is_titled(page, "Disable Two Factor Authentication")

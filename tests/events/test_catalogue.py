@@ -15,6 +15,7 @@ from events import catalogue, envelope, streams
 from events.catalogue import IllFittingDataError, UnknownTypeError
 from events.facts import Fact
 from events.organisation import PasswordExpiryChanged
+from events.staff import CodeChecked
 from tests.events.records import KEYS
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -69,6 +70,14 @@ class TestUpcasting:
         fact = catalogue.read("twofold.password_expiry_changed.v1", {"max_age_days": 30})
         assert isinstance(fact, PasswordExpiryChanged)
         assert fact.max_age_days == 30
+
+    def test_a_code_that_was_checked_renewed_no_session(self) -> None:
+        data = {"purpose": "step_up", "outcome": "accepted", "source": "A" * 32, "time_step": 7}
+        fact = catalogue.read("twofold.code_checked.v1", data)
+        assert isinstance(fact, CodeChecked)
+        assert (fact.time_step, fact.token_digest) == (7, None)
+        with pytest.raises(IllFittingDataError):
+            catalogue.read("twofold.code_checked.v1", {**data, "token_digest": "0" * 64})
 
     def test_the_old_shape_is_still_checked(self) -> None:
         with pytest.raises(IllFittingDataError):

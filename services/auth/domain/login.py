@@ -20,11 +20,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
+from events import streams
 from events.log.proposal import Draft
 from events.organisation import Policy
 from events.person import Person
 from events.staff import CodeChecked, LoginAttempted, LoginOutcome, SessionStarted
-from events.streams import stranger as stranger_stream
 from services.auth.domain import throttle
 from services.auth.domain.decision import (
     Decision,
@@ -156,7 +156,7 @@ def password_expires(person: Person, policy: Policy) -> datetime | None:
 def attempt_of_stranger(username_digest: str, source: str) -> Decision:
     """A login with a username that nobody holds is recorded as one with a wrong password is."""
     fact = LoginAttempted(outcome="wrong_password", source=source)
-    return Decision([Draft(stranger_stream(username_digest), fact)])
+    return Decision([Draft(streams.stranger(username_digest), fact)])
 
 
 def refuse_before_step_up(person: Person, device: str | None, now: datetime) -> None:
@@ -173,10 +173,24 @@ def refuse_before_step_up(person: Person, device: str | None, now: datetime) -> 
 
 
 def step_up(
-    person: Person, session_id: str, evidence: Evidence, now: datetime
+    person: Person,
+    session_id: str,
+    token_digest: str | None,
+    evidence: Evidence,
+    now: datetime,
 ) -> tuple[bool, Decision]:
     """
     Decide a session's step-up: password and code proved afresh.
+
+    It relies on the session's stream, which begins with its end: whoever logged out first wins. Two
+    can't both renew a session, as both would follow one head of the person's codes.
+
+    Args:
+        person: As loaded.
+        session_id: The session's, by the token that it has as loaded.
+        token_digest: Of the token that it is to have from here on; None: it keeps the one it has.
+        evidence: What was proved.
+        now: The decision's clock.
 
     Returns:
         Whether it is granted, and what to record first.
@@ -201,8 +215,10 @@ def step_up(
         source=evidence.source,
         time_step=None if refusal else evidence.time_step,
         session=session_id,
+        token_digest=None if refusal else token_digest,
     )
-    return not refusal, Decision([Draft(codes(person), fact)], frozenset({account(person)}))
+    ended = streams.session(person.organisation_id, session_id)
+    return not refusal, Decision([Draft(codes(person), fact)], frozenset({account(person), ended}))
 
 
 def _outcome(person: Person, policy: Policy, evidence: Evidence, now: datetime) -> LoginOutcome:

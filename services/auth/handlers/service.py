@@ -8,6 +8,7 @@ from services.auth.handlers.login import Logins
 from services.auth.handlers.password_changes import PasswordChanges
 from services.auth.handlers.password_resets import PasswordResets
 from services.auth.handlers.sessions import Sessions
+from services.auth.handlers.step_up import StepUps
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,15 +20,18 @@ class Service:
     changes: PasswordChanges
     finishing: FinishChanges
     sessions: Sessions
+    step_ups: StepUps
 
     @classmethod
     def on(cls, ground: Ground) -> "Service":
         """The handlers on *ground*."""
         changes = PasswordChanges(ground)
+        sessions = Sessions(ground, changes)
         return cls(
             logins=Logins(ground),
             resets=PasswordResets(ground),
             changes=changes,
             finishing=FinishChanges(ground, changes),
-            sessions=Sessions(ground, changes),
+            sessions=sessions,
+            step_ups=StepUps(ground, sessions),
         )

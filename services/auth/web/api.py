@@ -11,6 +11,7 @@ from services.auth.handlers.finish_change import FinishChange
 from services.auth.handlers.ground import Caller
 from services.auth.handlers.login import ChangeRequired, FinishLogin, LinkSent, LoggedIn
 from services.auth.handlers.service import Service
+from services.auth.handlers.step_up import FreshProof
 from services.auth.web.qr import qr_svg
 from services.web.bodies import Body, StrictRoute
 from services.web.documented import BEARER, NO_NUL, problems
@@ -124,10 +125,16 @@ class StepUp(Body):
     password: Secret
     code: Code
     device: Ticket | None = None
+    renew: bool = Field(
+        default=False,
+        description="Go on under a new token, which the answer holds: the one that this came with "
+        "is dead from then on, so that whoever else has it doesn't share in what was proved.",
+    )
 
 
-class SteppedUp(BaseModel):
+class SteppedUpAnswer(BaseModel):
     fresh_until: Moment
+    session: str | None = Field(default=None, description="The new token, where renew was asked.")
 
 
 _MEANS: Final = {
@@ -281,13 +288,13 @@ def _sessions(service: Service) -> APIRouter:
 
     @router.post(
         "/step-up",
+        response_model_exclude_none=True,
         dependencies=[BEARER],
         responses=_problems(400, 401, 403, 422, 429, 503),
     )
-    async def step_up(body: StepUp, request: Request) -> SteppedUp:
-        fresh_until = await service.sessions.step_up(
-            bearer(request), body.password, body.code, caller(request), body.device
-        )
-        return SteppedUp(fresh_until=fresh_until)
+    async def step_up(body: StepUp, request: Request) -> SteppedUpAnswer:
+        given = FreshProof(body.password, body.code, body.device, body.renew)
+        done = await service.step_ups.step_up(bearer(request), given, caller(request))
+        return SteppedUpAnswer(fresh_until=done.fresh_until, session=done.session)
 
     return router

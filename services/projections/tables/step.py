@@ -15,6 +15,7 @@ class SessionState(State):
     A session, folded.
 
     Attributes:
+        token_digest: Of the token that it has: its login's, or the last step-up's that renewed it.
         begun: Offset of the login that opened it.
         verified: When both factors were last proved in it; None without 2FA.
         ended: When it was logged out of.

@@ -140,7 +140,8 @@ class MemoryLoads:
                 )
             if isinstance(fact, CodeChecked) and fact.session and fact.outcome == "accepted":
                 digest, session = found[fact.session]
-                found[fact.session] = (digest, replace(session, verified=counted.at))
+                renewed = fact.token_digest or digest
+                found[fact.session] = (renewed, replace(session, verified=counted.at))
             if isinstance(fact, LoggedOut):
                 for name, (digest, session) in found.items():
                     if name == whose or (fact.everywhere and session.staff_id == fact.staff_id):

@@ -73,6 +73,7 @@ async def everything(world: World) -> None:
                 source=SEALED,
                 time_step=210,
                 session=sessions[0].id,
+                token_digest=digest(),
             ),
         )
     )

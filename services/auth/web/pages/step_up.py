@@ -9,8 +9,9 @@ from services.auth.domain.errors import (
     StepUpUnavailableError,
     TooManyAttemptsError,
 )
+from services.auth.handlers.step_up import FreshProof
 from services.auth.web.pages.ground import PagesGround, caller, log_in_first
-from services.web.pages.cookies import DEVICE
+from services.web.pages.cookies import DEVICE, SESSION
 from services.web.pages.site import Site
 from services.web.pages.visit import Visit
 
@@ -27,12 +28,15 @@ def add(site: Site, ground: PagesGround) -> None:
     async def given(visit: Visit) -> Response:
         leads_to = places.own(visit.form.text("next")) or "/home"
         try:
-            await service.sessions.step_up(
+            done = await service.step_ups.step_up(
                 visit.session,
-                visit.form.text("password"),
-                visit.form.code() or "",
+                FreshProof(
+                    password=visit.form.text("password"),
+                    code=visit.form.code() or "",
+                    device=visit.request.cookies.get(DEVICE),
+                    renew=True,
+                ),
                 caller(visit),
-                visit.request.cookies.get(DEVICE),
             )
         except TooManyAttemptsError as error:
             return await _ask(visit, leads_to, pause=error.retry_after)
@@ -40,6 +44,8 @@ def add(site: Site, ground: PagesGround) -> None:
             return visit.page("step_up_unavailable.html", 403)
         except InvalidCredentialsError:
             return await _ask(visit, leads_to, refused=True)
+        if done.session is not None:
+            visit.keep(SESSION, done.session)
         return visit.go(places.address(leads_to))
 
     async def _ask(

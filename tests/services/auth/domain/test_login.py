@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from events import streams
 from events.log.proposal import Draft
 from events.organisation import Policy
 from events.person import Person
@@ -209,18 +210,29 @@ class TestFinishLogin:
 
 
 class TestStepUp:
-    @staticmethod
-    def step_up(somebody: Person, **evidence: Any) -> tuple[bool, Decision]:
-        told: dict[str, Any] = {"password_right": True, "time_step": STEP, "source": SEALED}
-        return login.step_up(somebody, LINK, Evidence(**(told | evidence)), NOW)
+    TOKEN = "3" * 64
 
-    def test_burns_the_code_and_names_the_session(self) -> None:
-        granted, decided = self.step_up(enrolled())
+    def step_up(
+        self, somebody: Person, token_digest: str | None = None, **evidence: Any
+    ) -> tuple[bool, Decision]:
+        told: dict[str, Any] = {"password_right": True, "time_step": STEP, "source": SEALED}
+        return login.step_up(somebody, LINK, token_digest, Evidence(**(told | evidence)), NOW)
+
+    @pytest.mark.parametrize("token_digest", [None, TOKEN])
+    def test_burns_the_code_and_renews_the_session_where_asked(
+        self, token_digest: str | None
+    ) -> None:
+        granted, decided = self.step_up(enrolled(), token_digest)
         checked = CodeChecked(
-            purpose="step_up", outcome="accepted", source=SEALED, time_step=STEP, session=LINK
-        )
+            purpose="step_up", outcome="accepted", source=SEALED, time_step=STEP, session=LINK,
+            token_digest=token_digest,
+        )  # fmt: skip
         assert (granted, decided.drafts) == (True, [Draft(codes(enrolled()), checked)])
-        assert decided.basis == {account(enrolled())}
+
+    def test_whoever_logged_out_first_wins(self) -> None:
+        somebody = enrolled()
+        ended = streams.session(somebody.organisation_id, LINK)
+        assert self.step_up(somebody)[1].basis == {account(somebody), ended}
 
     def test_a_wrong_password_is_a_guess(self) -> None:
         granted, decided = self.step_up(enrolled(), password_right=False)
@@ -231,10 +243,11 @@ class TestStepUp:
         ("step", "outcome"), [(None, "wrong_code"), (STEP - 1, "code_already_used")]
     )
     def test_a_wrong_or_used_code_is_recorded(self, step: int | None, outcome: str) -> None:
-        granted, decided = self.step_up(enrolled(), time_step=step)
+        granted, decided = self.step_up(enrolled(), self.TOKEN, time_step=step)
         checked = decided.drafts[0].fact
         assert isinstance(checked, CodeChecked)
         assert (granted, checked.outcome, checked.time_step) == (False, outcome, None)
+        assert checked.token_digest is None
 
     def test_there_is_none_without_an_authenticator(self) -> None:
         with pytest.raises(StepUpUnavailableError):

@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from datetime import timedelta
+from typing import Any
 
 from events.log.kafka import KafkaLog
 from events.log.writer import Writer
@@ -283,6 +284,111 @@ class TestSessions:
         (guess,) = await real.facts(eve.guesses)
         assert isinstance(guess, LoginAttempted)
         assert guess.reauthentication
+
+
+class TestRenewing:
+    """A step-up after which the session goes on under a new token."""
+
+    @staticmethod
+    async def logged_in(real: Stage, web: Web) -> tuple[Somebody, str, dict[str, Any]]:
+        """Somebody, their session's token, and the body of a step-up that renews it."""
+        eve = await real.person(await real.organisation(), enrolled=True)
+        token = (await web.login(eve, code=real.code(eve))).body["session"]
+        return eve, token, {"password": GOOD, "code": real.code(eve), "renew": True}
+
+    async def test_the_old_token_dies_and_the_session_goes_on(self, real: Stage) -> None:
+        web = real.open()
+        _, token, body = await self.logged_in(real, web)
+        before = (await web.get("/api/session", token=token)).body
+        done = (await web.post("/api/step-up", body, token=token)).expect(200).body
+        assert done["session"] != token
+        (await web.get("/api/session", token=token)).expect(401, "invalid-credentials")
+        (await web.post("/api/logout", token=token)).expect(401, "invalid-credentials")
+        after = (await web.get("/api/session", token=done["session"])).expect(200).body
+        assert after["fresh_until"] > before["fresh_until"]
+        assert (await web.post("/api/logout", token=done["session"])).status == 204
+        (await web.get("/api/session", token=done["session"])).expect(401, "invalid-credentials")
+
+    async def test_without_being_asked_to_it_renews_nothing(self, real: Stage) -> None:
+        web = real.open()
+        _, token, body = await self.logged_in(real, web)
+        done = await web.post("/api/step-up", body | {"renew": False}, token=token)
+        assert set(done.expect(200).body) == {"fresh_until"}
+        (await web.get("/api/session", token=token)).expect(200)
+
+    async def test_a_failed_one_renews_nothing(self, real: Stage) -> None:
+        web = real.open()
+        _, token, body = await self.logged_in(real, web)
+        for wrong in ({"password": BETTER}, {"code": "000000"}):
+            refused = await web.post("/api/step-up", body | wrong, token=token)
+            refused.expect(401, "invalid-credentials")
+        (await web.get("/api/session", token=token)).expect(200)
+
+    async def test_the_same_request_gets_the_same_token_though_its_own_is_dead(
+        self, real: Stage
+    ) -> None:
+        web = real.open()
+        eve, token, body = await self.logged_in(real, web)
+        first = await web.post("/api/step-up", body, token=token, key=KEY)
+        again = await web.post("/api/step-up", body, token=token, key=KEY)
+        assert again.expect(200).body["session"] == first.expect(200).body["session"]
+        checks = [fact for fact in await real.facts(eve.codes) if isinstance(fact, CodeChecked)]
+        assert [fact.outcome for fact in checks] == ["accepted"]
+        # Nobody else's request is the same: another key, or a token of another session.
+        other = await web.post("/api/step-up", body, token=token, key=f"{KEY}-other")
+        other.expect(401, "invalid-credentials")
+        _, elsewhere, _ = await self.logged_in(real, web)
+        theirs = await web.post("/api/step-up", body, token=elsewhere, key=KEY)
+        theirs.expect(401, "invalid-credentials")
+
+    async def test_the_same_request_proves_its_password_again(self, real: Stage) -> None:
+        web = real.open()
+        eve, token, body = await self.logged_in(real, web)
+        (await web.post("/api/step-up", body, token=token, key=KEY)).expect(200)
+        wrong = await web.post("/api/step-up", body | {"password": BETTER}, token=token, key=KEY)
+        wrong.expect(401, "invalid-credentials")
+        assert [fact.outcome for fact in await real.facts(eve.guesses)] == ["wrong_password"]
+
+    async def test_the_same_request_revives_no_session(self, real: Stage) -> None:
+        web = real.open()
+        _, token, body = await self.logged_in(real, web)
+        done = await web.post("/api/step-up", body, token=token, key=KEY)
+        await web.post("/api/logout", token=done.body["session"])
+        again = await web.post("/api/step-up", body, token=token, key=KEY)
+        again.expect(401, "invalid-credentials")
+
+    async def test_the_logins_own_request_does_not_give_the_dead_token_again(
+        self, real: Stage
+    ) -> None:
+        web, eve = real.open(), await real.person(await real.organisation(), enrolled=True)
+        login, code = await web.start(eve.username), real.code(eve)
+        first = await web.login(eve, code=code, key=KEY, login=login)
+        body = {"password": GOOD, "code": real.code(eve), "renew": True}
+        (await web.post("/api/step-up", body, token=first.body["session"])).expect(200)
+        again = await web.login(eve, code=code, key=KEY, login=login)
+        again.expect(401, "invalid-credentials")
+
+    async def test_of_many_at_once_on_two_servers_one_renews(self, real: Stage) -> None:
+        world = real.world
+        assert world is not None
+        async with KafkaLog(world.kafka, world.events, PARTITIONS) as log:
+            other = Writer(log, world.fates, world.signer)
+            webs = [real.open(), real.open(real.ground(events=other))]
+            eve, token, body = await self.logged_in(real, webs[0])
+            answers = await asyncio.gather(
+                *(
+                    # One request three times over, and others: they have but one code, too.
+                    webs[n % 2].post("/api/step-up", body, token=token, key=f"{KEY}-{max(n, 3)}")
+                    for n in range(8)
+                )
+            )
+        granted = {answer.body["session"] for answer in answers if answer.status == 200}
+        assert len(granted) == 1, [answer.status for answer in answers]
+        assert {answer.status for answer in answers} <= {200, 401, 429, 503}
+        checks = [fact for fact in await real.facts(eve.codes) if isinstance(fact, CodeChecked)]
+        assert [fact.outcome for fact in checks].count("accepted") == 1
+        (await webs[0].get("/api/session", token=granted.pop())).expect(200)
+        (await webs[1].get("/api/session", token=token)).expect(401, "invalid-credentials")
 
 
 class TestPauses:
