@@ -14,7 +14,7 @@ from services.projections.projector import Source
 from services.projections.running import Projections
 from services.settings import Settings
 from services.web.health import health
-from services.web.serving import listen, serve
+from services.web.serving import Served, listen, serve
 
 log = structlog.get_logger(__name__)
 
@@ -57,7 +57,7 @@ async def _run(settings: Settings, listening: socket.socket) -> None:
         app = FastAPI(title="Twofold projections", openapi_url=None)
         app.include_router(health(projections.ready))
         folding = asyncio.create_task(projections.run())
-        serving = asyncio.create_task(serve(app, listening))
+        serving = asyncio.create_task(serve(Served(app, listening)))
         log.info("project.started", listening=listening.getsockname()[1])
         try:
             await asyncio.wait({folding, serving}, return_when=asyncio.FIRST_COMPLETED)

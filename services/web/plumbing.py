@@ -100,7 +100,7 @@ class _Exchange:
         Read the whole body, at most `MAX_BODY`, before anything else runs.
 
         Raises:
-            Problem: 413.
+            Problem: 413; 400 where the caller has gone before its end.
         """
         announced = Headers(scope=self.scope).get("content-length", "0")
         if not announced.isdecimal() or int(announced[:20]) > MAX_BODY:
@@ -109,8 +109,7 @@ class _Exchange:
         while more:
             message = await self._receive()
             if message["type"] != "http.request":
-                chunks.append(message)
-                break
+                raise Problem(400, "bad-request", "The request didn't come whole.")
             size += len(message.get("body", b""))
             if size > MAX_BODY:
                 raise _too_large()

@@ -2,14 +2,27 @@
 
 import asyncio
 import contextlib
+import functools
+import math
 import signal
 import socket
 from collections.abc import Generator
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 import uvicorn
 
 from services.foundation import CannotStartError
+from services.web.connections import Connection, Crowd, Limits
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """An application (ASGI), what it listens on, and what its connections may take."""
+
+    app: Any
+    listening: socket.socket
+    limits: Limits = field(default_factory=Limits)
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -33,33 +46,53 @@ def listen(host: str, port: int) -> socket.socket:
     return bound
 
 
-async def serve(app: Any, listening: socket.socket) -> None:
+async def serve(*served: Served) -> None:
     """
-    Serve *app* (ASGI) on *listening* until SIGINT or SIGTERM, or until cancelled.
+    Serve until SIGINT or SIGTERM, or until cancelled; what is under way is answered first.
 
     uvicorn raises the signal again once it has served, which would end the process before anything
     else is closed; here it only returns.
     """
-    server = _Server(
-        uvicorn.Config(
-            app,
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,  # Which proxies are believed isn't uvicorn's to decide.
-        )
-    )
+    servers = [_Server(_config(one)) for one in served]
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, server.stop)
-    await server.serve([listening])
+        loop.add_signal_handler(number, _stop, _SERVING)
+    _SERVING.update(servers)
+    both = zip(servers, served, strict=True)
+    running = asyncio.gather(*(server.serve([one.listening]) for server, one in both))
+    try:
+        await asyncio.shield(running)
+    except asyncio.CancelledError:
+        _stop(set(servers))
+        await running
+        raise
+    finally:
+        _SERVING.difference_update(servers)
 
 
 class _Server(uvicorn.Server):
-    def stop(self) -> None:
-        """Begin to stop."""
-        self.should_exit = True
-
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
         yield
+
+
+_SERVING: Final[set[_Server]] = set()
+"""All that serve in this process: a signal is for each of them."""
+
+
+def _stop(servers: set[_Server]) -> None:
+    for server in servers:
+        server.should_exit = True
+
+
+def _config(served: Served) -> uvicorn.Config:
+    return uvicorn.Config(
+        served.app,
+        http=functools.partial(Connection, Crowd(served.limits)),  # type: ignore[arg-type] # One.
+        ws="none",
+        timeout_keep_alive=math.ceil(served.limits.idle_s),  # `Connection` sees to it.
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,  # Which proxies are believed isn't uvicorn's to decide.
+    )

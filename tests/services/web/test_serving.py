@@ -1,0 +1,289 @@
+"""Connections as somebody makes them who wants to hold a server up, on a real socket."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+
+import pytest
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.responses import StreamingResponse
+
+from services.web.connections import CUT, Limits
+from services.web.plumbing import Plumbing
+from services.web.problems import handle_problems
+from services.web.serving import Served, listen, serve
+
+SHORT = Limits(idle_s=0.3, request_s=0.5, answer_s=0.8, head_bytes=4096, connections=6)
+LONG = Limits(idle_s=30, request_s=30, answer_s=30, head_bytes=4096, connections=6)
+GET = b"GET /now HTTP/1.1\r\nhost: x\r\n"
+POST = b"POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n"
+WITHIN_S = 10.0
+LARGE = 20_000_000
+"""More than what systems keep for a reader who doesn't read."""
+
+
+@dataclass(slots=True)
+class Server:
+    """
+    A server, from outside.
+
+    Attributes:
+        answer: What lets `/later` answer.
+        waiting: How many wait for that.
+    """
+
+    port: int
+    answer: asyncio.Event
+    waiting: asyncio.Semaphore
+    peers: list["Peer"] = field(default_factory=list)
+
+    async def connect(self, source: str = "127.0.0.1") -> "Peer":
+        reader, writer = await asyncio.open_connection(
+            "127.0.0.1", self.port, local_addr=(source, 0)
+        )
+        self.peers.append(Peer(reader, writer))
+        return self.peers[-1]
+
+
+@dataclass(slots=True)
+class Peer:
+    """One connection."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+
+    async def send(self, data: bytes) -> None:
+        self.writer.write(data)
+        await self.writer.drain()
+
+    async def answer(self) -> int:
+        """The status of the next answer."""
+        async with asyncio.timeout(WITHIN_S):
+            head = await self.reader.readuntil(b"\r\n\r\n")
+            length = next(
+                int(line.partition(b":")[2])
+                for line in head.lower().split(b"\r\n")
+                if line.startswith(b"content-length:")
+            )
+            await self.reader.readexactly(length)
+        return int(head.split()[1])
+
+    async def asks(self, path: str = "/now") -> int:
+        await self.send(f"GET {path} HTTP/1.1\r\nhost: x\r\n\r\n".encode())
+        return await self.answer()
+
+    async def is_cut(self) -> bytes:
+        """What still comes until the connection is over."""
+        got = b""
+        with contextlib.suppress(ConnectionError):
+            async with asyncio.timeout(WITHIN_S):
+                while chunk := await self.reader.read(65536):
+                    got += chunk
+        return got
+
+    async def dribble(self, what: bytes = b"a") -> None:
+        """Send one byte again and again, until that is no longer possible."""
+        with contextlib.suppress(ConnectionError):
+            while not self.reader.at_eof():
+                await self.send(what)
+                await asyncio.sleep(0.05)
+
+
+Serve = Callable[[Limits], contextlib.AbstractAsyncContextManager[Server]]
+
+
+@contextlib.asynccontextmanager
+async def serving(limits: Limits) -> AsyncIterator[Server]:
+    answer, waiting = asyncio.Event(), asyncio.Semaphore(0)
+    router = APIRouter()
+
+    @router.get("/now")
+    async def now() -> str:
+        return "now"
+
+    @router.get("/later")
+    async def later() -> str:
+        waiting.release()
+        await answer.wait()
+        return "later"
+
+    @router.get("/large")
+    async def large() -> str:
+        return "x" * LARGE
+
+    @router.get("/stream")
+    async def stream() -> StreamingResponse:
+        return StreamingResponse(iter(["x" * 50_000] * (LARGE // 50_000)))
+
+    @router.post("/echo")
+    async def echo(request: Request) -> int:
+        return len(await request.body())
+
+    app = FastAPI()
+    app.include_router(router)
+    handle_problems(app)
+    listening = listen("127.0.0.1", 0)
+    plumbed = Plumbing(app, service="test")
+    running = asyncio.create_task(serve(Served(plumbed, listening, limits)))
+    server = Server(listening.getsockname()[1], answer, waiting)
+    async with asyncio.timeout(WITHIN_S):
+        while not server.peers:
+            with contextlib.suppress(ConnectionError):
+                await server.connect()
+            await asyncio.sleep(0.01)
+    server.peers.pop().writer.close()
+    try:
+        yield server
+    finally:
+        answer.set()
+        running.cancel()
+        await asyncio.wait({running})
+        for peer in server.peers:
+            peer.writer.close()
+
+
+def cut(why: str) -> float:
+    return float(CUT.labels(why)._value.get())
+
+
+class TestTime:
+    @pytest.mark.parametrize(
+        ("sent", "then", "why"),
+        [
+            (b"", b"", "idle"),
+            (b"", b"\r\n", "idle"),
+            (b"G", b"", "request"),
+            (GET, b"a", "request"),
+            (POST, b"", "request"),
+            (POST, b"a", "request"),
+            (GET + b"\r\n", b"", "idle"),
+        ],
+    )
+    async def test_who_says_nothing_or_too_little_is_cut_off(
+        self, sent: bytes, then: bytes, why: str
+    ) -> None:
+        async with serving(SHORT) as server:
+            before, peer = cut(why), await server.connect()
+            await peer.send(sent)
+            dribbling = asyncio.create_task(peer.dribble(then)) if then else None
+            await peer.is_cut()
+            if dribbling is not None:
+                await dribbling
+            assert cut(why) > before
+
+    @pytest.mark.parametrize(("path", "why"), [("/large", "idle"), ("/stream", "answer")])
+    async def test_who_does_not_read_the_answer_is_cut_off(self, path: str, why: str) -> None:
+        async with serving(SHORT) as server:
+            before, peer = cut(why), await server.connect()
+            await peer.send(f"GET {path} HTTP/1.1\r\nhost: x\r\n\r\n".encode())
+            async with asyncio.timeout(WITHIN_S):
+                while cut(why) == before:
+                    await asyncio.sleep(0.02)
+            assert len(await peer.is_cut()) < LARGE
+
+    async def test_who_asks_on_is_not(self) -> None:
+        async with serving(SHORT) as server:
+            peer = await server.connect()
+            async with asyncio.timeout(WITHIN_S):
+                for _ in range(12):
+                    assert await peer.asks() == 200
+                    await asyncio.sleep(0.1)
+
+    async def test_pipelined_requests_are_answered_in_order(self) -> None:
+        async with serving(LONG) as server:
+            peer = await server.connect()
+            await peer.send(GET + b"\r\n" + POST + b"a" * 100 + GET + b"\r\n")
+            assert [await peer.answer() for _ in range(3)] == [200, 200, 200]
+
+
+class TestRoom:
+    @pytest.mark.parametrize(
+        "sent",
+        [
+            b"GET / HTTP/1.1\r\n" + b"a: b\r\n" * 2000,
+            b"GET / HTTP/1.1\r\na: " + b"b" * 10_000,
+            b"GET /" + b"a" * 10_000,
+            POST.replace(b"content-length: 100", b"transfer-encoding: chunked")
+            + b"1\r\na\r\n0\r\n" + b"a: b\r\n" * 2000,
+            POST.replace(b"content-length: 100", b"transfer-encoding: chunked")
+            + b"1;" + b"a" * 10_000,
+        ],
+        ids=["headers", "header", "path", "trailers", "extension"],
+    )  # fmt: skip
+    async def test_a_head_that_does_not_end_is_cut_off(self, sent: bytes) -> None:
+        async with serving(LONG) as server:
+            before, peer = cut("head"), await server.connect()
+            with contextlib.suppress(ConnectionError):
+                await peer.send(sent)
+            await peer.is_cut()
+            assert cut("head") > before
+
+    async def test_a_body_of_64_kib_is_taken_and_a_larger_one_refused(self) -> None:
+        async with serving(LONG) as server:
+            for size, status in ((64 * 1024, 200), (64 * 1024 + 1, 413)):
+                peer = await server.connect()
+                length = f"content-length: {size}"
+                await peer.send(POST.replace(b"content-length: 100", length.encode()))
+                await peer.send(b"a" * size)
+                assert await peer.answer() == status
+
+
+class TestPlaces:
+    async def test_whoever_has_the_most_loses_the_oldest_to_somebody_else(self) -> None:
+        async with serving(LONG) as server:
+            flood = [await server.connect("127.0.0.2") for _ in range(6)]
+            others = [await server.connect(f"127.0.0.{n}") for n in (3, 4)]
+            for peer in others:
+                assert await peer.asks() == 200
+            for peer in flood[:2]:
+                await peer.is_cut()
+            assert [await peer.asks() for peer in flood[2:]] == [200] * 4
+
+    async def test_what_is_being_answered_is_spared(self) -> None:
+        async with serving(LONG) as server:
+            asked = [await server.connect("127.0.0.2") for _ in range(5)]
+            for peer in asked:
+                await peer.send(b"GET /later HTTP/1.1\r\nhost: x\r\n\r\n")
+                await server.waiting.acquire()
+            idle = await server.connect("127.0.0.2")
+            assert await (await server.connect("127.0.0.3")).asks() == 200
+            await idle.is_cut()
+            server.answer.set()
+            assert [await peer.answer() for peer in asked] == [200] * 5
+
+    async def test_where_all_are_being_answered_the_newcomer_is_told_to_come_again(self) -> None:
+        async with serving(LONG) as server:
+            asked = [await server.connect() for _ in range(6)]
+            for peer in asked:
+                await peer.send(b"GET /later HTTP/1.1\r\nhost: x\r\n\r\n")
+                await server.waiting.acquire()
+            refused = await (await server.connect()).is_cut()
+            assert refused.startswith(b"HTTP/1.1 503 ")
+            assert b"retry-after:" in refused
+            server.answer.set()
+            assert [await peer.answer() for peer in asked] == [200] * 6
+            assert await (await server.connect()).asks() == 200
+
+
+async def test_what_is_under_way_is_answered_before_it_ends() -> None:
+    async with serving(LONG) as server:
+        peer = await server.connect()
+        await peer.send(b"GET /later HTTP/1.1\r\nhost: x\r\n\r\n")
+        await server.waiting.acquire()
+    assert await peer.answer() == 200
+    with pytest.raises(ConnectionError):
+        await server.connect()
+
+
+async def test_a_request_that_never_came_whole_is_no_fault_of_ours(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    async with serving(LONG) as server:
+        peer = await server.connect()
+        await peer.send(POST + b"a")
+        assert await (await server.connect()).asks() == 200
+        peer.writer.close()
+        assert await (await server.connect()).asks() == 200
+    captured = capsys.readouterr()
+    assert "request.failed" not in captured.out + captured.err
