@@ -8,8 +8,9 @@ from urllib.parse import parse_qs, urlsplit
 import pyotp
 import pytest
 
+from services.auth.domain.throttle import DISCLOSED_AT_MOST
 from services.demo.flows import AHEAD, accepted, new_password
-from services.demo.world import Somebody
+from services.demo.world import Answer, Somebody
 from tests.attacks.system import CHOICES, KEEP, NO_THANKS, SETUP_NEW, Attacked
 
 OFFERED = {
@@ -174,6 +175,41 @@ class TestLinks:
         assert len(list(world.log.new(sam.links, "password_link_issued"))) == 3
 
 
+class TestTheCurrentPassword:
+    @pytest.mark.row(20)
+    def test_is_guessed_at_once_a_link_however_many_race(
+        self, world: Attacked, organisation: str
+    ) -> None:
+        sam = world.join(organisation)
+        current, finish = sam.password, "/api/password-changes/finish"
+        change = world.open(world.ask_for_link(sam)).expect(200).body["change"]
+        shown = world.auth.post("/api/password-changes/authenticator", {"change": change})
+        body = {"change": change, "choice": SETUP_NEW,
+                "authenticator": shown.expect(200).body["authenticator"]}  # fmt: skip
+        # Whatever sets nothing compares nothing.
+        for password in (current, new_password()):
+            answer = world.auth.post(finish, body | {"password": password, "code": "000000"})
+            answer.expect(422, "wrong-code")
+        body = {"change": change, "choice": NO_THANKS}
+        guesses = [new_password() for _ in range(15)]
+        guesses[7] = current
+        world.log.mark()
+
+        def guess(number: int) -> Answer:
+            return world.auths[number % 3].post(finish, body | {"password": guesses[number]})
+
+        with ThreadPoolExecutor(15) as pool:
+            answers = list(pool.map(guess, range(15)))
+        statuses = [answer.status for answer in answers]
+        assert statuses.count(200) == 1, statuses
+        assert set(statuses) <= {200, 410, 422, 503}, statuses
+        first = world.log.expect(sam.account, "password_set")
+        if 422 in statuses:  # The right one happened to be the first.
+            told = world.log.expect(sam.codes, "password_repeated")
+            assert told["_place"] < first["_place"]
+        world.login(sam, password=current).expect(401, "invalid-credentials")
+
+
 class TestAfterAReset:
     @pytest.mark.row(15)
     def test_nobody_is_logged_in_and_all_that_was_open_is_dead(
@@ -257,3 +293,30 @@ class TestSettingUp:
             world.auth.post("/api/step-up", body, stolen).expect(401)
         for kind in ("password_set", "two_factor_enrolled", "two_factor_disabled"):
             world.log.expect_none(ada.account, kind)
+
+    @pytest.mark.row(27)
+    def test_a_link_shows_so_many_seeds_however_often_it_is_opened(
+        self, world: Attacked, organisation: str
+    ) -> None:
+        sam = world.invite(organisation)
+        ticket = world.link(sam)
+        world.log.mark()
+        change, shown = "", None
+        for number in range(DISCLOSED_AT_MOST):
+            web = world.auths[number % 3]
+            change = world.open(ticket, web=web).expect(200).body["change"]
+            shown = web.post("/api/password-changes/authenticator", {"change": change}).expect(200)
+        assert shown is not None
+        for web in world.auths:
+            change_too = world.open(ticket, web=web).expect(200).body["change"]
+            for one in (change, change_too):
+                over = web.post("/api/password-changes/authenticator", {"change": one})
+                assert "new link" in over.expect(410, "ticket-dead").body["reason"]
+        world.log.expect_none(sam.links, "nothing")
+        proposed = list(world.log.new(sam.links, "authenticator_proposed"))
+        assert len(proposed) == DISCLOSED_AT_MOST
+        # Nobody is locked out: the last one that was shown can be confirmed.
+        code = pyotp.TOTP(shown.body["secret"].replace(" ", "")).now()
+        body = {"change": change, "password": new_password(), "choice": SETUP_NEW,
+                "authenticator": shown.body["authenticator"], "code": code}  # fmt: skip
+        world.auth.post("/api/password-changes/finish", body).expect(200, two_factor="on")

@@ -84,6 +84,7 @@ PAGES: dict[str, tuple[str, str, dict[str, Any]]] = {
     "link-code": (AUTH, "link_code.html", {}),
     "link-lost": (AUTH, "link_lost.html", {}),
     "link-dead": (AUTH, "link_dead.html", {"flow": "link"}),
+    "link-used-up": (AUTH, "link_dead.html", {"flow": "link", "used_up": True}),
     "new-password": (
         AUTH,
         "new_password.html",
@@ -97,6 +98,18 @@ PAGES: dict[str, tuple[str, str, dict[str, Any]]] = {
             "expired": True,
             "shortest": 15,
             "error": "Use 15 characters or more; a few words do well.",
+        },
+    ),
+    "new-password-current": (
+        AUTH,
+        "new_password.html",
+        {
+            "username": "ada.clarke",
+            "expired": False,
+            "shortest": 15,
+            "chosen": "setup_new",
+            "authenticator": "x",
+            "error": "This is the current password; choose a new one.",
         },
     ),
     "choice": (
@@ -120,6 +133,7 @@ PAGES: dict[str, tuple[str, str, dict[str, Any]]] = {
         "setup.html",
         {**SETUP, "shown": None, "qr_svg": None, "error": "That code isn’t right."},
     ),
+    "setup-again": (AUTH, "setup.html", {**SETUP, "shown": None, "qr_svg": None}),
     "password-set": (AUTH, "password_set.html", {"two_factor": "on"}),
     "password-set-off": (AUTH, "password_set.html", {"two_factor": "off"}),
     "home": (AUTH, "home.html", HOME),

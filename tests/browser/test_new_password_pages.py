@@ -159,14 +159,43 @@ class TestForgotten:
         await page.get_by_role("link", name="Ask for a new link").click()
         await is_titled(page, "Forgotten your password?")
 
-    async def test_the_current_password_is_refused(
+    async def test_the_current_password_is_refused_and_the_choice_kept(
         self, page: Page, system: System, agency: Agency, staffing: Staffing
     ) -> None:
         ben = await agency.person("Ben Okafor")
         await ask_for_link(page, system, ben)
         await follow(page, await staffing.link(ben, 2))
         await choose_password(page, ben.password)
+        await choose(page, "No Thanks")
+        await is_titled(page, "Choose a new password")
         await expect(page.get_by_role("alert")).to_contain_text("current password")
+        await choose_password(page, "too short")
+        await expect(page.get_by_role("alert")).to_contain_text("15 characters or more")
+        await choose_password(page, NEW)
+        await is_titled(page, "Your new password is set")
+        await expect(page.get_by_text("Two-factor authentication is off.")).to_be_visible()
+
+    @EITHER
+    async def test_nor_is_an_authenticator_lost_that_was_set_up_with_it(
+        self, page: Page, system: System, agency: Agency, staffing: Staffing
+    ) -> None:
+        ada = await agency.person("Ada Clarke", enrolled=True)
+        await ask_for_link(page, system, ada)
+        await follow(page, await staffing.link(ada, 2))
+        await page.get_by_label("Authenticator code").fill(ada.code())
+        await page.get_by_role("button", name="Continue").click()
+        await choose_password(page, ada.password)
+        await choose(page, "Setup New Authenticator Codes")
+        ada.secret = await scan(page)
+        await turn_on(page, ada)
+        await expect(page.get_by_role("alert")).to_contain_text("current password")
+        await expect(page.get_by_text("Keep the authenticator")).to_be_visible()
+        await choose_password(page, NEW)
+        await is_titled(page, "Setup New Authenticator Codes")
+        assert await page.locator(".qr").count() == 0
+        await turn_on(page, ada)
+        await is_titled(page, "Your new password is set")
+        await expect(page.get_by_text("Two-factor authentication is on.")).to_be_visible()
 
     async def test_looking_at_a_link_does_not_spend_it(
         self, page: Page, agency: Agency, staffing: Staffing

@@ -30,6 +30,15 @@ class TicketDeadError(AuthError):
     """The ticket is used, too old, replaced by a newer one, or was for something else."""
 
 
+class ChangeUsedUpError(TicketDeadError):
+    """The change has shown authenticators, or been given the current password, too often."""
+
+    reason = (
+        "This has been tried too often: an authenticator was shown, or the current password given,"
+        " again and again. Ask for a new link, or log in once more; then scan the first one shown."
+    )
+
+
 class CodeRequiredError(AuthError):
     """An enrolled person who comes by a link gives a current code first."""
 

@@ -21,6 +21,7 @@ from events.staff import (
     Choice,
     CodeChecked,
     PasswordLinkKilled,
+    PasswordRepeated,
     PasswordSet,
     TwoFactorDisabled,
     TwoFactorEnrolled,
@@ -37,6 +38,7 @@ from services.auth.domain.decision import (
     organisation,
 )
 from services.auth.domain.errors import (
+    ChangeUsedUpError,
     ChoiceUnavailableError,
     CodeRequiredError,
     TicketDeadError,
@@ -168,9 +170,11 @@ def propose_authenticator(
     Show a new authenticator: from now on only this one can be confirmed.
 
     Raises:
-        TicketDeadError: The change is over.
+        TicketDeadError: The change is over, or has shown too many.
     """
     check_open(person, change, now)
+    if person.disclosed >= throttle.DISCLOSED_AT_MOST:
+        raise ChangeUsedUpError
     fact = AuthenticatorProposed(change=change.change, candidate=candidate)
     return Decision([Draft(links(person), fact)], frozenset({account(person)}), change.expires)
 
@@ -208,6 +212,21 @@ def finish_change(
     return Decision(drafts, frozenset(basis), earliest(change.expires, starts))
 
 
+def repeat_password(person: Person, change: Change, source: str, now: datetime) -> Decision:
+    """
+    Tell that the new password is the current one: only once that counts, and the change goes on.
+
+    A password that is set meanwhile comes first, and ends the change without an answer to this.
+
+    Raises:
+        TicketDeadError: The change is over.
+    """
+    check_open(person, change, now)
+    drafts = [Draft(codes(person), PasswordRepeated(change=change.change, source=source))]
+    basis = {account(person)} | ({links(person)} if change.link is not None else set())
+    return Decision(drafts, frozenset(basis), change.expires)
+
+
 def _enrolment(person: Person, change: Change, new: NewCredentials) -> TwoFactorEnrolled:
     if new.authenticator is None or person.proposed != (change.change, new.candidate):
         raise TicketDeadError
@@ -224,7 +243,8 @@ def check_open(person: Person, change: Change, now: datetime) -> None:
     Check that *change* can still be finished.
 
     Raises:
-        TicketDeadError: It is too old, its link is, or the person's credentials moved since.
+        TicketDeadError: It is too old, its link is, the person's credentials moved since, or it has
+            disclosed too much.
     """
     if (
         not person.active
@@ -234,6 +254,9 @@ def check_open(person: Person, change: Change, now: datetime) -> None:
         raise TicketDeadError
     if change.link is not None and live_link(person, now).id != change.link:
         raise TicketDeadError
+    # The last authenticator that was shown can be confirmed still.
+    if person.disclosed > throttle.DISCLOSED_AT_MOST:
+        raise ChangeUsedUpError
 
 
 def check_way(person: Person, policy: Policy, change: Change, now: datetime) -> None:

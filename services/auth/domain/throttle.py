@@ -38,6 +38,12 @@ SUSPENDED_AT: Final = 100
 LINK_KILLED_AT: Final = 5
 """So many wrong codes kill the link that they were given by."""
 
+DISCLOSED_AT_MOST: Final = 20
+"""
+So often one way to a new password (a link, a login with an expired one) shows an authenticator or
+tells that a password is the current one. Each is an event, and nobody needs so many.
+"""
+
 LINKS_AN_HOUR: Final = 3
 LINKS_IN_A_LIFE: Final = 2
 """

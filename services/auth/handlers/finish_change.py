@@ -1,18 +1,15 @@
 """Finishing a password change: everything is checked before it is hashed, and hashed once."""
 
 import asyncio
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
 from typing import Final, Literal
 from uuid import uuid4
 
 from events.facts import Counted
-from events.log.proposal import PATIENCE
 from events.log.writer import Decided
 from events.staff import Choice, PasswordSet
-from events.vault.sealing import Kind, seal
+from events.vault.personal import seal_source
 from services.auth.domain import decision, password_change, totp
-from services.auth.domain.decision import Decision, earliest
 from services.auth.domain.errors import (
     ChoiceUnavailableError,
     PasswordRefusedError,
@@ -21,12 +18,12 @@ from services.auth.domain.errors import (
 )
 from services.auth.domain.password_change import NewCredentials
 from services.auth.domain.passwords import check_new_password, normalised
+from services.auth.handlers.entries import NewEntries
 from services.auth.handlers.ground import (
     Attempt,
     Caller,
     Ground,
     position,
-    real_now,
     reloading,
     settle,
     staff,
@@ -61,11 +58,17 @@ class FinishChange:
 
 @dataclass(frozen=True, slots=True)
 class _Checked:
-    """A new password, hashed, and the authenticator that was confirmed with it."""
+    """
+    A new password, hashed, and the authenticator that was confirmed with it.
 
-    stored: str
+    Attributes:
+        compared: Whether it is the password of these entries of the vault.
+    """
+
+    stored: str = field(repr=False)
     candidate: Candidate | None = None
     time_step: int | None = None
+    compared: dict[str, bool] = field(default_factory=dict)
 
 
 class FinishChanges:
@@ -78,6 +81,8 @@ class FinishChanges:
     async def consider(self, change: str, password: str) -> Offer:
         """
         Whether *password* can be taken in an opened change; nothing is put in force.
+
+        It isn't compared with the current one: that would answer any number of guesses.
 
         Returns:
             What is offered with it.
@@ -99,6 +104,9 @@ class FinishChanges:
         """
         Put a new password, and what was chosen with it, in force.
 
+        Last of all it is compared with the current one. So whoever guesses at that sets a password
+        with each wrong guess, which ends the change: a link is worth one guess, however many race.
+
         Raises:
             TicketDeadError: The change is over, or the authenticator isn't the newest one shown.
             ChoiceUnavailableError: Not, or no longer, on offer.
@@ -117,12 +125,14 @@ class FinishChanges:
         if done is not None:
             return await self._again(done, opened, given)
         loaded = await load_open(ground, opened)
-        checked = await self._check(loaded, opened, given)
+        checked, repeated = await self._check(loaded, opened, given), str(uuid4())
 
-        async def decide() -> Decided[LoadedPerson]:
-            return await self._decide(opened, given, checked, attempt, caller)
+        async def decide() -> Decided[LoadedPerson | None]:
+            return await self._decide(opened, given, checked, attempt, repeated, caller)
 
         again, written = await settle(ground.events, decision.account(loaded.person), decide)
+        if again is None:
+            raise PasswordRefusedError("This is the current password; choose a new one.")
         # Another try of the same request may have counted meanwhile.
         done = await ground.earlier(attempt) if written is None else None
         return PasswordWasSet(_two_factor(given.choice), position(again, written, done))
@@ -162,11 +172,6 @@ class FinishChanges:
         # In a thread, one at a time: it is slow enough to keep everybody else waiting.
         async with self._judging.line_up(party):
             await asyncio.to_thread(check_new_password, password, known_words=known)
-        current, owner = loaded.person.password, loaded.person.staff_id
-        if current is not None and await self._prover.verify(
-            current.credential, owner, password, party
-        ):
-            raise PasswordRefusedError("This is the current password; choose a new one.")
 
     async def _decide(
         self,
@@ -174,8 +179,10 @@ class FinishChanges:
         given: FinishChange,
         checked: _Checked,
         attempt: Attempt,
+        repeated: str,
         caller: Caller,
-    ) -> Decided[LoadedPerson]:
+    ) -> Decided[LoadedPerson | None]:
+        """Decide; None: the password is the current one, which is recorded under *repeated*."""
         ground, now = self._ground, self._ground.now()
         loaded = await ground.loads.by_staff(opened.staff_id)
         if loaded is None:
@@ -193,34 +200,49 @@ class FinishChanges:
         decided = password_change.finish_change(
             person, ground.policy(loaded), opened.change, new, now
         )
-        deadline = max(real_now(), loaded.place.clock) + 2 * PATIENCE
-        await self._put(new.credential, "password", person.staff_id, checked.stored, deadline)
+        entries = NewEntries(ground, loaded)
+        await entries.put(new.credential, "password", checked.stored.encode())
         if candidate is not None and new.authenticator is not None:
-            await self._put(
-                new.authenticator, "authenticator", person.staff_id, candidate.seed, deadline
-            )
-        # Past the entries' deadline they may be forgotten: the event must not come to count then.
-        lapses = earliest(decided.lapses, deadline + ground.clock_ahead)
-        bound = Decision(decided.drafts, decided.basis, lapses)
+            await entries.put(new.authenticator, "authenticator", candidate.seed)
+        # After the entries: a right guess is no faster than wrong ones, which would outrun it.
+        if await self._is_current(loaded, given, checked, _party(opened)):
+            source = await self._source(loaded, caller)
+            decided = password_change.repeat_password(person, opened.change, source, now)
+            return Decided(None, ground.propose(decided, loaded, repeated, caller, staff(person)))
+        bound = entries.bind(decided)
         proposal = ground.propose(bound, loaded, attempt.event_id, caller, staff(person))
         return Decided(loaded, proposal)
 
-    async def _put(
-        self, entry_id: str, kind: Kind, owner: str, secret: str | bytes, deadline: datetime
-    ) -> None:
-        key = self._ground.keys.ring.encryption
-        plain = secret.encode() if isinstance(secret, str) else secret
-        entry = seal(plain, entry_id=entry_id, kind=kind, owner=owner, deadline=deadline, key=key)
-        await self._ground.vault.put(entry)
+    async def _is_current(
+        self, loaded: LoadedPerson, given: FinishChange, checked: _Checked, party: Party
+    ) -> bool:
+        person, compared = loaded.person, checked.compared
+        if person.password is None:
+            return False
+        entry_id = person.password.credential
+        if entry_id not in compared:
+            compared[entry_id] = await self._prover.verify(
+                entry_id, person.staff_id, normalised(given.password), party
+            )
+        return compared[entry_id]
+
+    async def _source(self, loaded: LoadedPerson, caller: Caller) -> str:
+        data_key = (await self._prover.open(loaded)).data_key
+        return seal_source(
+            caller.address, caller.user_agent, owner=loaded.person.staff_id, data_key=data_key
+        )
 
     async def _again(
         self, done: Counted, opened: OpenedChange, given: FinishChange
     ) -> PasswordWasSet:
         """The first answer again, for whoever proves to know the password that it set."""
-        if not isinstance(done.fact, PasswordSet):
+        loaded = await self._ground.loads.by_staff(opened.staff_id)
+        password = loaded.person.password if loaded is not None else None
+        # Still that one; its entry may be another by now.
+        if not isinstance(done.fact, PasswordSet) or password is None or password.since != done.at:
             raise TicketDeadError
         right = await self._prover.verify(
-            done.fact.credential, opened.staff_id, normalised(given.password), _party(opened)
+            password.credential, opened.staff_id, normalised(given.password), _party(opened)
         )
         if not right:
             raise TicketDeadError

@@ -142,7 +142,7 @@ _MEANS: Final = {
     401: "invalid-credentials, the same for every cause; wrong-code for a link",
     403: "code-required; step-up-unavailable",
     409: "choice-unavailable, with the options as they now are",
-    410: "ticket-dead",
+    410: "ticket-dead, with the reason where starting again takes more than that",
     422: "invalid; password-refused or wrong-code, with the reason",
     429: "too-many-attempts, with Retry-After",
     503: "not-done, outcome-unknown, busy or unavailable, with Retry-After",

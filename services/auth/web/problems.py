@@ -8,6 +8,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
 from services.auth.domain.errors import (
+    ChangeUsedUpError,
     ChoiceUnavailableError,
     CodeRequiredError,
     InvalidCredentialsError,
@@ -20,6 +21,7 @@ from services.auth.domain.errors import (
 from services.auth.ports import BusyError
 from services.web.problems import Problem, unavailable
 
+_DEAD: Final = "This can't be used any more; please start again."
 _NEW_CODE_PATH: Final = "/api/password-changes/finish"
 
 
@@ -58,8 +60,10 @@ def problem(error: Exception, path: str) -> Problem:
             seconds = max(1, math.ceil(pause.total_seconds()))
             title = "There were too many attempts; please wait before the next."
             return Problem(429, "too-many-attempts", title, headers={"Retry-After": str(seconds)})
+        case ChangeUsedUpError(reason=reason):
+            return Problem(410, "ticket-dead", _DEAD, reason=reason)
         case TicketDeadError():
-            return Problem(410, "ticket-dead", "This can't be used any more; please start again.")
+            return Problem(410, "ticket-dead", _DEAD)
         case CodeRequiredError():
             return Problem(403, "code-required", "Give a current code from your authenticator.")
         case WrongCodeError() if path == _NEW_CODE_PATH:

@@ -8,7 +8,12 @@ import re
 
 from fastapi.responses import Response
 
-from services.auth.domain.errors import CodeRequiredError, TicketDeadError, WrongCodeError
+from services.auth.domain.errors import (
+    ChangeUsedUpError,
+    CodeRequiredError,
+    TicketDeadError,
+    WrongCodeError,
+)
 from services.auth.tickets import DERIVED_LENGTH
 from services.auth.web.pages.ground import CHANGE, LIVES, PagesGround, caller, state
 from services.web.pages.site import Site
@@ -44,8 +49,8 @@ def add(site: Site, ground: PagesGround) -> None:
             return visit.go("/password/code")
         except WrongCodeError:
             return visit.page("link_code.html", 422, error=_WRONG)
-        except TicketDeadError:
-            return dead(visit)
+        except TicketDeadError as error:
+            return dead(visit, error)
         visit.keep_state(CHANGE, {"change": opened.change, "expired": False}, lives=LIVES)
         return visit.go("/password/new")
 
@@ -73,7 +78,12 @@ def lost(visit: Visit) -> Response:
     return visit.page("link_lost.html", 400)
 
 
-def dead(visit: Visit, *, expired: bool = False) -> Response:
+def dead(visit: Visit, error: TicketDeadError | None = None, *, expired: bool = False) -> Response:
     """The end of a link, or of a change that took too long: what to do next."""
     visit.forget(CHANGE)
-    return visit.page("link_dead.html", 410, flow="login" if expired else "link")
+    return visit.page(
+        "link_dead.html",
+        410,
+        flow="login" if expired else "link",
+        used_up=isinstance(error, ChangeUsedUpError),
+    )

@@ -59,11 +59,16 @@ class _Pages:
             return lost(visit)
         try:
             offer = await self._service.finishing.consider(kept["change"], given)
-        except TicketDeadError:
-            return dead(visit, expired=kept["expired"])
+        except TicketDeadError as error:
+            return dead(visit, error, expired=kept["expired"])
         except PasswordRefusedError as error:
             return await self._ask_password(visit, kept, error.reason)
-        return _ask_choice(visit, offer, _hold(visit, kept, given))
+        held, chosen = _hold(visit, kept, given), _chosen(visit)
+        if chosen == "setup_new":
+            return _ask_code(visit, visit.form.text("authenticator"), held)
+        if chosen in offer.options:
+            return await self._finish(visit, kept, given, chosen)
+        return _ask_choice(visit, offer, held)
 
     async def choice_given(self, visit: Visit) -> Response:
         kept, choice = state(visit, CHANGE), visit.form.text("choice")
@@ -71,14 +76,14 @@ class _Pages:
         if given is None:
             return visit.go("/password/new")
         if choice not in get_args(Choice):
-            return await self._choose_again(visit, kept, "Choose one of these.")
+            return await self._choose_again(visit, kept, given, "Choose one of these.")
         if choice != "setup_new":
             return await self._finish(visit, kept, given, choice)
         try:
             shown = await self._service.changes.show_authenticator(kept["change"], caller(visit))
-        except TicketDeadError:
-            return dead(visit, expired=kept["expired"])
-        return _ask_code(visit, shown.authenticator, shown)
+        except TicketDeadError as error:
+            return dead(visit, error, expired=kept["expired"])
+        return _ask_code(visit, shown.authenticator, visit.form.text("held"), shown)
 
     async def code_given(self, visit: Visit) -> Response:
         kept = state(visit, CHANGE)
@@ -104,14 +109,14 @@ class _Pages:
         )
         try:
             done = await self._service.finishing.finish(finish, caller(visit))
-        except TicketDeadError:
-            return dead(visit, expired=kept["expired"])
+        except TicketDeadError as error:
+            return dead(visit, error, expired=kept["expired"])
         except ChoiceUnavailableError:
-            return await self._choose_again(visit, kept, _GONE)
+            return await self._choose_again(visit, kept, given, _GONE)
         except PasswordRefusedError as error:
             return await self._ask_password(visit, kept, error.reason)
         except WrongCodeError:
-            return _ask_code(visit, form.text("authenticator"), None)
+            return _ask_code(visit, form.text("authenticator"), form.text("held"), error=_WRONG)
         visit.keep_state(CHANGE, {"done": done.two_factor}, lives=LIVES)
         visit.forget(SESSION)  # It ended with the old password.
         return visit.go("/password/done")
@@ -121,23 +126,27 @@ class _Pages:
     ) -> Response:
         try:
             offer = await self._service.changes.look(kept["change"])
-        except TicketDeadError:
-            return dead(visit, expired=kept["expired"])
+        except TicketDeadError as over:
+            return dead(visit, over, expired=kept["expired"])
         return visit.page(
             "new_password.html",
             422 if error else 200,
             username=offer.username,
             expired=kept["expired"],
             shortest=SHORTEST,
+            chosen=_chosen(visit),
+            authenticator=visit.form.text("authenticator"),
             error=error,
         )
 
-    async def _choose_again(self, visit: Visit, kept: dict[str, Any], error: str) -> Response:
+    async def _choose_again(
+        self, visit: Visit, kept: dict[str, Any], given: str, error: str
+    ) -> Response:
         try:
             offer = await self._service.changes.look(kept["change"])
-        except TicketDeadError:
-            return dead(visit, expired=kept["expired"])
-        return _ask_choice(visit, offer, visit.form.text("held"), error)
+        except TicketDeadError as over:
+            return dead(visit, over, expired=kept["expired"])
+        return _ask_choice(visit, offer, _hold(visit, kept, given), error)
 
 
 def _ask_choice(visit: Visit, offer: Offer, held: str, error: str | None = None) -> Response:
@@ -151,18 +160,36 @@ def _ask_choice(visit: Visit, offer: Offer, held: str, error: str | None = None)
     )
 
 
-def _ask_code(visit: Visit, authenticator: str, shown: Shown | None) -> Response:
-    """The set-up page; after a wrong code without the secret, which is shown once."""
+def _ask_code(
+    visit: Visit,
+    authenticator: str,
+    held: str,
+    shown: Shown | None = None,
+    error: str | None = None,
+) -> Response:
+    """The set-up page; whoever comes to it again doesn't see the secret, which is shown once."""
     return visit.page(
         "setup.html",
-        200 if shown else 422,
-        held=visit.form.text("held"),
+        422 if error else 200,
+        held=held,
         authenticator=authenticator,
         shown=shown,
         # It is made of squares alone; nothing of the URI stands in it as text.
         qr_svg=Markup(qr_svg(shown.otpauth_uri)) if shown else None,  # noqa: S704
-        error=None if shown else _WRONG,
+        error=error,
     )
+
+
+def _chosen(visit: Visit) -> str:
+    """
+    What was chosen before, where the password that came with it wasn't taken at the end.
+
+    An authenticator that was shown with the choice needn't be set up once more.
+    """
+    chosen = visit.form.text("choice")
+    if chosen == "setup_new" and not visit.form.text("authenticator"):
+        return ""
+    return chosen if chosen in get_args(Choice) else ""
 
 
 def _purpose(kept: dict[str, Any]) -> str:

@@ -15,42 +15,11 @@ from events.vault.personal import unseal_source
 from events.vault.port import VaultUnavailableError
 from events.vault.sealing import SealedEntry
 from services.auth.handlers.ground import REFUSED_EVERY
-from services.auth.ports import Passwords
-from services.shares import Party, known, stranger
+from services.shares import known, stranger
+from tests.services.auth.handlers.meddling import CountingPasswords, MeddlingPasswords
 from tests.services.auth.stage import BETTER, GOOD, HOME, Somebody, Stage, Web
 
 SEALED = "A" * 40
-
-
-class CountingPasswords:
-    """Real passwords whose checks are counted."""
-
-    def __init__(self, inner: Passwords) -> None:
-        self._inner = inner
-        self.verified: Counter[str | None] = Counter()
-        self.parties: list[Party] = []
-
-    async def hash(self, password: str, party: Party) -> str:
-        return await self._inner.hash(password, party)
-
-    async def verify(self, stored: str | None, password: str, party: Party) -> bool:
-        self.verified[stored] += 1
-        self.parties.append(party)
-        return await self._inner.verify(stored, password, party)
-
-
-class MeddlingPasswords(CountingPasswords):
-    """Lets something happen while a password is being checked, once."""
-
-    def __init__(self, inner: Passwords, stage: Stage, *drafts: Draft) -> None:
-        super().__init__(inner)
-        self._stage, self._drafts = stage, drafts
-
-    async def verify(self, stored: str | None, password: str, party: Party) -> bool:
-        drafts, self._drafts = self._drafts, ()
-        if drafts:
-            await self._stage.write(*drafts)
-        return await super().verify(stored, password, party)
 
 
 class AskedVault(MemoryVault):

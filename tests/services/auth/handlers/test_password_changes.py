@@ -3,16 +3,22 @@
 import asyncio
 from collections import Counter
 from datetime import timedelta
+from typing import Any
 
 import pyotp
 import pytest
 
 from events.envelope import read
-from events.staff import PasswordSet, TwoFactorEnrolled
+from events.facts import Draft
+from events.log.proposal import Signer
+from events.log.writer import Writer
+from events.staff import PasswordRepeated, PasswordSet, TwoFactorEnrolled
 from events.vault.memory import MemoryVault
+from services.auth.domain.throttle import DISCLOSED_AT_MOST
 from services.auth.handlers import password_resets
 from services.auth.handlers.ground import Caller
 from services.auth.ports import BusyError
+from tests.services.auth.handlers.meddling import CountingPasswords, MeddlingPasswords
 from tests.services.auth.stage import BETTER, GOOD, Somebody, Stage, Web
 
 KEY = "a-key-that-nobody-else-has-2"
@@ -28,6 +34,12 @@ async def opened(stage: Stage, web: Web, *, enrolled: bool = False) -> tuple[Som
 def vault_of(stage: Stage) -> MemoryVault:
     assert isinstance(stage.vault, MemoryVault)
     return stage.vault
+
+
+def another_writer(stage: Stage) -> Writer:
+    """As another process has: it queues behind none of the stage's own."""
+    mac = stage.ring.mac
+    return Writer(stage.logs[0], stage.logs[0], Signer("twofold/tests", mac.current, mac.key, 1))
 
 
 class TestFinish:
@@ -53,8 +65,8 @@ class TestFinish:
     ) -> None:
         _, change = await opened(stage, web)
         before = set(vault_of(stage).entries)
-        for choice, password in (("keep_existing", BETTER), ("no_thanks", GOOD),
-                                 ("no_thanks", "short"), ("setup_new", BETTER)):  # fmt: skip
+        for choice, password in (("keep_existing", BETTER), ("no_thanks", "short"),
+                                 ("setup_new", BETTER)):  # fmt: skip
             assert (await web.finish(change, choice, password)).status >= 400
         assert set(vault_of(stage).entries) == before
 
@@ -110,6 +122,81 @@ class TestFinish:
         who, change = await opened(stage, web)
         (await web.finish(change, "no_thanks", "Zu\u0308rich-barley-cobalt-77")).expect(200)
         (await web.login(who, "Z\u00fcrich-barley-cobalt-77")).expect(200, outcome="logged_in")
+
+
+class TestTheCurrentPassword:
+    async def test_it_is_refused_last_and_the_change_goes_on_with_nothing_lost(
+        self, stage: Stage, web: Web
+    ) -> None:
+        who, change = await opened(stage, web)
+        shown = (await web.show(change)).body
+        code = stage.code_of(stage.seed_of(shown["secret"]), stage.step())
+        more = {"authenticator": shown["authenticator"], "code": code}
+        before = await stage.facts(who.account)
+        refused = (await web.finish(change, "setup_new", GOOD, **more)).expect(
+            422, "password-refused"
+        )
+        assert "current password" in refused.body["reason"]
+        assert await stage.facts(who.account) == before
+        told = (await stage.facts(who.codes))[-1]
+        assert isinstance(told, PasswordRepeated)
+        (await web.finish(change, "setup_new", BETTER, **more)).expect(200, two_factor="on")
+
+    async def test_nothing_is_told_before_everything_else_is_right(self, stage: Stage) -> None:
+        passwords = CountingPasswords(stage.passwords)
+        web = stage.open(stage.ground(passwords=passwords))
+        _, change = await opened(stage, web)
+        more = {"authenticator": (await web.show(change)).body["authenticator"], "code": "000000"}
+        for choice in ("setup_new", "keep_existing"):
+            current, other = [await web.finish(change, choice, p, **more) for p in (GOOD, BETTER)]
+            assert (current.status, current.body) == (other.status, other.body)
+        assert passwords.verified.total() == 0
+
+    async def test_of_many_guesses_at_once_the_first_ends_the_change(self, stage: Stage) -> None:
+        web = stage.open()
+        who, change = await opened(stage, web)
+        guesses = [*(f"{BETTER}-{n}" for n in range(9)), GOOD]
+        answers = await asyncio.gather(*(web.finish(change, "no_thanks", g) for g in guesses))
+        assert Counter(answer.status for answer in answers) == {200: 1, 410: 9}
+        assert await stage.facts(who.codes) == []
+
+    async def test_a_guess_that_another_server_took_first_outruns_a_right_one(
+        self, stage: Stage
+    ) -> None:
+        who, change = await opened(stage, stage.open())
+        entry = await stage.put(who, "password", b"another")
+        fact = PasswordSet(credential=entry, choice="no_thanks", origin="link")
+        meddling = MeddlingPasswords(stage.passwords, stage, Draft(who.account, fact))
+        web = stage.open(stage.ground(passwords=meddling, events=another_writer(stage)))
+        (await web.finish(change, "no_thanks", GOOD)).expect(410, "ticket-dead")
+        assert await stage.facts(who.codes) == []
+
+
+class TestDisclosing:
+    async def test_so_many_authenticators_are_shown_by_a_link_however_often_it_is_opened(
+        self, stage: Stage, web: Web
+    ) -> None:
+        who = await stage.person(await stage.organisation())
+        ticket, change, shown = await stage.link(who), "", dict[str, Any]()
+        for _ in range(DISCLOSED_AT_MOST):
+            change = (await web.open(ticket)).expect(200).body["change"]
+            shown = (await web.show(change)).expect(200).body
+        over = (await web.show(change)).expect(410, "ticket-dead")
+        assert "new link" in over.body["reason"]
+        again = (await web.open(ticket)).expect(200).body["change"]
+        (await web.show(again)).expect(410, "ticket-dead")
+        code = stage.code_of(stage.seed_of(shown["secret"]), stage.step())
+        confirmed = {"authenticator": shown["authenticator"], "code": code}
+        (await web.finish(change, "setup_new", **confirmed)).expect(200)
+
+    async def test_the_current_password_ends_it_as_well(self, stage: Stage, web: Web) -> None:
+        who, change = await opened(stage, web)
+        for _ in range(DISCLOSED_AT_MOST + 1):
+            (await web.finish(change, "no_thanks", GOOD)).expect(422, "password-refused")
+        for password in (GOOD, BETTER):
+            (await web.finish(change, "no_thanks", password)).expect(410, "ticket-dead")
+        new = (await web.open(await stage.link(who))).expect(200).body["change"]
+        (await web.finish(new, "no_thanks")).expect(200)
 
 
 class TestResets:
