@@ -214,8 +214,15 @@ class CommandOutcome(BaseModel):
     detail: str | None = None
 
 
-def write_outcome(outcome: CommandOutcome, *, event_id: str, now: datetime) -> bytes:
-    """*outcome* as it crosses the wire: a CloudEvents 1.0 structured-mode JSON object."""
+def write_outcome(
+    outcome: CommandOutcome, publisher: str, *, event_id: str, now: datetime
+) -> bytes:
+    """
+    *outcome* as it crosses the wire: a CloudEvents 1.0 structured-mode JSON object.
+
+    Its extension attribute ``publisher`` is the key id of who signed the command: two publishers
+    may take the same command id.
+    """
     return json.dumps(
         {
             "specversion": "1.0",
@@ -224,6 +231,7 @@ def write_outcome(outcome: CommandOutcome, *, event_id: str, now: datetime) -> b
             "type": "twofold.command_outcome.v1",
             "time": now.isoformat(),
             "subject": outcome.command_id,
+            "publisher": publisher,
             "datacontenttype": "application/json",
             "data": outcome.model_dump(mode="json", exclude_none=True),
         }

@@ -171,7 +171,7 @@ class CommandSender:
         last = time.monotonic() + patience.total_seconds()
         while time.monotonic() < last:
             for message in self._consumer.consume(100, timeout=0.1):
-                outcome = None if message.error() else _read(message.value())
+                outcome = None if message.error() else _read(message.value(), self._key.id)
                 if outcome is not None and outcome.command_id == command_id:
                     return outcome
         raise PublishError(
@@ -180,8 +180,12 @@ class CommandSender:
         )
 
 
-def _read(value: bytes | None) -> CommandOutcome | None:
+def _read(value: bytes | None, publisher: str) -> CommandOutcome | None:
+    """The outcome of a command of *publisher*'s; None where it is another's, or none."""
     try:
-        return CommandOutcome.model_validate_json(json.dumps(json.loads(value or b"")["data"]))
-    except (ValueError, KeyError, TypeError):
+        members = json.loads(value or b"")
+        if members.get("publisher", publisher) != publisher:
+            return None
+        return CommandOutcome.model_validate_json(json.dumps(members["data"]))
+    except (ValueError, KeyError, TypeError, AttributeError):
         return None

@@ -102,7 +102,7 @@ SHOWN_BY: Final = {
     37: ("tests/events/test_acceptance_races.py",),
     38: ("events/vault/test_sealing.py",),
     41: ("tests/services/test_logs.py", "web/test_plumbing.py::test_a_body_that_does_not_fit"),
-    45: ("staff/test_consumer_crash.py",),
+    45: ("staff/test_consumer_crash.py", "test_of_another_publisher_are_told_as_its_own"),
     47: ("staff/test_consumer.py::TestDeadLetters", "staff/test_consumer_faults.py"),
     49: ("test_a_dropped_schema_is_folded_back_identical", "test_a_rebuild_sends_nothing"),
     51: ("test_a_log_that_is_not_the_one_it_folded",),

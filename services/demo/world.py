@@ -370,7 +370,8 @@ class Publisher:
             self._outcomes.poll()
             for record in self._outcomes.records[self._outcomes.marked :]:
                 outcome = record.get("data", record)
-                if command_id in (record["_key"], outcome.get("command_id")):
+                named = command_id in (record["_key"], outcome.get("command_id"))
+                if named and record.get("publisher") == self._key_id:
                     return dict(outcome)
             return None
 

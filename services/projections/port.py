@@ -249,8 +249,12 @@ class Queries(Protocol):
     ) -> tuple[Sequence[LoginRow], Position]:
         """The newest lines of a person's login history, newest first."""
 
-    async def command(self, command_id: str, publisher: str = "") -> CommandRow | None:
-        """What became of a command; of *publisher*'s, where others have taken the same id."""
+    async def outcomes(self, command_id: str, publisher: str) -> Sequence[CommandRow]:
+        """
+        What became of *publisher*'s command; others' under the same id are none of its.
+
+        Several, where it took the same id for commands in several organisations.
+        """
 
 
 class Follows(Protocol):

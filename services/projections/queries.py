@@ -102,10 +102,10 @@ class PgQueries:
         ]
         return lines, position
 
-    async def command(self, command_id: str, publisher: str = "") -> CommandRow | None:
+    async def outcomes(self, command_id: str, publisher: str) -> Sequence[CommandRow]:
         with translated():
-            row = await self._pool.fetchrow(_COMMAND, command_id, publisher)
-        return rows.command(row) if row else None
+            found = await self._pool.fetch(_OUTCOMES, command_id, publisher)
+        return [rows.command(row) for row in found]
 
     async def _row(self, statement: str, organisation_id: str, *others: object) -> asyncpg.Record:
         """One row about an organisation, with the position it was read at."""
@@ -176,6 +176,6 @@ _LOGINS: Final = """
      ORDER BY "offset" DESC LIMIT $3
 """
 
-_COMMAND: Final = """
-    SELECT * FROM command_outcome WHERE command_id = $1 ORDER BY publisher = $2 DESC, "at" LIMIT 1
+_OUTCOMES: Final = """
+    SELECT * FROM command_outcome WHERE command_id = $1 AND publisher = $2 ORDER BY "at" LIMIT 100
 """

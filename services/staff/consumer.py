@@ -18,7 +18,6 @@ from typing import Final, Protocol
 import structlog
 from prometheus_client import Counter
 
-from events.commands import CommandOutcome
 from events.log.port import LogError
 from events.log.writer import NotDoneError, OutcomeUnknownError
 from events.vault.port import MissingEntryError, VaultUnavailableError
@@ -26,6 +25,7 @@ from services.logs import way_to
 from services.projections.port import ProjectionUnavailableError
 from services.staff.ports import (
     INTERNAL_ERROR,
+    Answered,
     DeadLetter,
     LeaseLostError,
     Outlet,
@@ -60,7 +60,7 @@ HANDLED = Counter("twofold_commands_total", "Dealt with", ["outcome", "reason"])
 class Handler(Protocol):
     """Deals with one record; `services.staff.handlers.CommandHandler` is one."""
 
-    async def handle(self, raw: RawCommand) -> CommandOutcome | DeadLetter:
+    async def handle(self, raw: RawCommand) -> Answered | DeadLetter:
         """What becomes of it; raises one of `AWAY` where that can't be told now."""
 
 
@@ -171,7 +171,7 @@ class Consumer:
                 self._stops.goes_on(raw.partition)
                 return
 
-    async def _publish(self, handled: CommandOutcome | DeadLetter) -> None:
+    async def _publish(self, handled: Answered | DeadLetter) -> None:
         if isinstance(handled, DeadLetter):
             await self._outlet.dead_letter(handled)
             HANDLED.labels("dead_letter", handled.reason).inc()
@@ -184,12 +184,14 @@ class Consumer:
             )
         else:
             await self._outlet.outcome(handled)
-            HANDLED.labels(handled.outcome, handled.reason or "").inc()
+            outcome = handled.outcome
+            HANDLED.labels(outcome.outcome, outcome.reason or "").inc()
             log.info(
                 "command.handled",
-                command_id=handled.command_id,
-                outcome=handled.outcome,
-                reason=handled.reason,
+                publisher=handled.publisher,
+                command_id=outcome.command_id,
+                outcome=outcome.outcome,
+                reason=outcome.reason,
             )
 
 

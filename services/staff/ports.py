@@ -48,6 +48,19 @@ class DeadLetter:
     detail: str
 
 
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """
+    What became of a command.
+
+    Attributes:
+        publisher: Key id of who signed it; others may take the same command id.
+    """
+
+    publisher: str
+    outcome: CommandOutcome
+
+
 class LeaseLostError(Exception):
     """Another process may deal with the partition from here on."""
 
@@ -85,7 +98,7 @@ class Source(Protocol):
 class Outlet(Protocol):
     """Where outcomes and dead letters go; each raises `LogUnavailableError` when it can't."""
 
-    async def outcome(self, outcome: CommandOutcome) -> None:
+    async def outcome(self, answered: Answered) -> None:
         """Publish what became of a command."""
 
     async def dead_letter(self, letter: DeadLetter) -> None:

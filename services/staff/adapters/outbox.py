@@ -14,10 +14,10 @@ from aiokafka import errors as kafka_errors
 
 from events import streams, topics
 from events.canonical import digest
-from events.commands import CommandOutcome, write_outcome
+from events.commands import write_outcome
 from events.log.clients import REQUEST_TIMEOUT_MS, Connection, producer
 from events.log.port import AppendUnknownError, LogUnavailableError
-from services.staff.ports import DeadLetter
+from services.staff.ports import Answered, DeadLetter
 
 _ORGANISATION: Final = re.compile(streams.UUID.encode())
 
@@ -84,8 +84,9 @@ class KafkaOutbox:
     ) -> None:
         await self._send(self._commands, organisation_id.encode(), value, [*headers, _CONTENT_TYPE])
 
-    async def outcome(self, outcome: CommandOutcome) -> None:
-        value = write_outcome(outcome, event_id=str(uuid4()), now=self._clock())
+    async def outcome(self, answered: Answered) -> None:
+        outcome, publisher = answered.outcome, answered.publisher
+        value = write_outcome(outcome, publisher, event_id=str(uuid4()), now=self._clock())
         await self._send(self._outcomes, outcome.command_id.encode(), value, [_CONTENT_TYPE])
 
     async def dead_letter(self, letter: DeadLetter) -> None:

@@ -180,7 +180,7 @@ class OutcomeAnswer(_Answer):
     """What became of a command; *pending* also for what is unknown or another organisation's."""
 
     command_id: str
-    outcome: Literal["accepted", "rejected", "pending"]
+    outcome: Literal["accepted", "rejected", "pending"] = "pending"
     position: str | None = None
     reason: str | None = None
     detail: str | None = None

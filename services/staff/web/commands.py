@@ -7,7 +7,7 @@ The consumer decides; what it would refuse for want of rights or of a step-up is
 from collections import OrderedDict
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Request
+from fastapi import APIRouter, Path, Query, Request
 from pydantic import ConfigDict, StringConstraints
 
 from events import streams
@@ -20,6 +20,7 @@ from events.commands import (
     sign,
     write_command,
 )
+from services.projections.port import CommandRow
 from services.staff.domain.errors import NotPermittedError, RefusedError, StepUpRequiredError
 from services.staff.domain.rights import Rights, check
 from services.staff.web import callers
@@ -97,7 +98,7 @@ class Commands:
         _check(command, caller, ground)
         about = digest(dumps([command.name, body.data]))
         command_id = derived_id(self._secret, key, caller.actor, "commands", about)
-        if key and await ground.queries.command(command_id, self._signing_id) is not None:
+        if key and await ground.queries.outcomes(command_id, self._signing_id):
             return command_id
         value = self._published.get(command_id) or write_command(
             command,
@@ -116,12 +117,24 @@ class Commands:
         await ground.outbox.publish(command.organisation_id, value, headers)
         return command_id
 
-    async def outcome(self, command_id: str, caller: callers.Caller) -> OutcomeAnswer:
-        """What became of a command; *pending* also where it isn't the caller's to know."""
-        row = await self._ground.queries.command(command_id, self._signing_id)
-        if row is None or not (row.actor == caller.actor or caller.sees(row.organisation_id)):
-            return OutcomeAnswer(command_id=command_id, outcome="pending")
-        return OutcomeAnswer.of(row)
+    async def outcome(
+        self, command_id: str, caller: callers.Caller, publisher: str | None = None
+    ) -> CommandRow | None:
+        """
+        What became of a command, as far as it is *caller*'s to know.
+
+        Args:
+            command_id: Its id.
+            caller: Who asks.
+            publisher: Key id of who signed it; None: this service, as all that `send` publishes.
+        """
+        asked = publisher or self._signing_id
+        for row in await self._ground.queries.outcomes(command_id, asked):
+            # Elsewhere an actor's name is its publisher's to give.
+            sent = row.actor == caller.actor and asked == self._signing_id
+            if sent or caller.sees(row.organisation_id):
+                return row
+        return None
 
 
 def routes(ground: Ground, commands: Commands) -> APIRouter:
@@ -150,9 +163,18 @@ def routes(ground: Ground, commands: Commands) -> APIRouter:
     async def outcome(
         request: Request,
         command_id: Annotated[str, Path(pattern=rf"^{streams.COMMAND_ID}$")],
+        publisher: Annotated[
+            str | None,
+            Query(
+                pattern=rf"^{streams.KEY_ID}$",
+                description="Key id of who signed it, where it wasn't sent by POST /api/commands.",
+            ),
+        ] = None,
     ) -> OutcomeAnswer:
-        """What became of a command."""
-        return await commands.outcome(command_id, await callers.who_calls(request, ground))
+        """What became of a command; *pending* also where it isn't the caller's to know."""
+        caller = await callers.who_calls(request, ground)
+        row = await commands.outcome(command_id, caller, publisher)
+        return OutcomeAnswer.of(row) if row else OutcomeAnswer(command_id=command_id)
 
     return router
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+from base64 import b64encode
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -150,6 +151,21 @@ class Office:
             if not task.cancelled():
                 task.result()
 
+    def register(self, key_id: str) -> Key:
+        """A publisher who may do everything as itself, registered while everything runs."""
+        key = Key(key_id, Ed25519PrivateKey.generate())
+        public = b64encode(key.private.public_key().public_bytes_raw()).decode()
+        lines = f"""
+            [publishers.{key_id}]
+            public_key = "{public}"
+            service = "{key_id}"
+            commands = ["*"]
+            organisations = ["*"]
+            actors = ["service"]
+        """
+        self.publishers_path.write_text(self.publishers_path.read_text() + lines)
+        return key
+
     # ---- publishing -----------------------------------------------------------------------------
 
     def write(
@@ -209,9 +225,13 @@ class Office:
 
     async def send(self, name: str, data: Mapping[str, Any], **how: Any) -> dict[str, Any]:
         """Publish a command, and wait for its outcome."""
-        value = self.write(name, data, **how)
-        await self.put(value, signer=how.get("key"))
-        return await self.outcome(json.loads(value)["id"])
+        value, key = self.write(name, data, **how), how.get("key") or self.operator
+        await self.put(value, signer=key)
+        command_id = json.loads(value)["id"]
+        found = await self.outcomes.wait_for(
+            lambda _, one: one["data"]["command_id"] == command_id and one["publisher"] == key.id
+        )
+        return dict(found[0]["data"])
 
     # ---- people ---------------------------------------------------------------------------------
 

@@ -131,6 +131,21 @@ class TestTheSameIdAgain:
         assert await busy.counted(stream) == ["command_accepted"]
         assert not (await busy.person(sam.staff_id)).active
 
+    async def test_by_another_publisher_is_another_command(self, busy: Office) -> None:
+        acme = await busy.organisation()
+        sam, eve = await busy.join(acme), await busy.join(acme)
+        billing, command_id = busy.register("billing"), uuid()
+        for whom, key in ((sam, busy.operator), (eve, billing)):
+            outcome = await busy.send(
+                "deactivate_staff", busy.about(whom), key=key, command_id=command_id
+            )
+            assert outcome["outcome"] == "accepted"
+            assert not (await busy.person(whom.staff_id)).active
+        told = await busy.outcomes.wait_for(
+            lambda _, one: one["data"]["command_id"] == command_id, 2
+        )
+        assert [one["publisher"] for one in told] == ["operator", "billing"]
+
 
 class TestPeople:
     async def test_act_in_their_own_organisation_with_their_rights_of_that_moment(

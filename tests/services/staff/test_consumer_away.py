@@ -12,7 +12,7 @@ from events.vault.port import VaultUnavailableError
 from services.projections.port import ProjectionUnavailableError
 from services.staff.consumer import Consumer
 from services.staff.consumer import Handler as Handling
-from services.staff.ports import DeadLetter, RawCommand
+from services.staff.ports import Answered, DeadLetter, RawCommand
 from services.staff.stops import Stops
 
 
@@ -36,11 +36,12 @@ class Handler:
     def __init__(self, *failures: Exception) -> None:
         self.failures, self.handled = list(failures), list[int]()
 
-    async def handle(self, raw: RawCommand) -> CommandOutcome | DeadLetter:
+    async def handle(self, raw: RawCommand) -> Answered | DeadLetter:
         self.handled.append(raw.offset)
         if self.failures:
             raise self.failures.pop(0)
-        return CommandOutcome(command_id=str(raw.offset), outcome="accepted", position="p")
+        outcome = CommandOutcome(command_id=str(raw.offset), outcome="accepted", position="p")
+        return Answered("tests", outcome)
 
 
 class Outlet:
@@ -50,10 +51,10 @@ class Outlet:
         self.source, self.failures = source, list(failures)
         self.published: list[tuple[str, list[int]]] = []
 
-    async def outcome(self, outcome: CommandOutcome) -> None:
+    async def outcome(self, answered: Answered) -> None:
         if self.failures:
             raise self.failures.pop(0)
-        self.published.append((outcome.command_id, list(self.source.committed)))
+        self.published.append((answered.outcome.command_id, list(self.source.committed)))
 
     async def dead_letter(self, letter: DeadLetter) -> None:
         raise AssertionError(letter)

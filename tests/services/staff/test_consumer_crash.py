@@ -4,9 +4,8 @@ import asyncio
 import json
 
 from events import streams
-from events.commands import CommandOutcome
 from events.log.port import AppendUnknownError
-from services.staff.ports import DeadLetter
+from services.staff.ports import Answered, DeadLetter
 from tests.services.staff.conftest import Office
 
 
@@ -16,9 +15,9 @@ class _Dies:
     def __init__(self) -> None:
         self.reached = asyncio.Event()
 
-    async def outcome(self, outcome: CommandOutcome) -> None:
+    async def outcome(self, answered: Answered) -> None:
         self.reached.set()
-        raise AppendUnknownError(outcome.command_id)
+        raise AppendUnknownError(answered.outcome.command_id)
 
     async def dead_letter(self, letter: DeadLetter) -> None:
         raise AppendUnknownError(letter.reason)
@@ -37,8 +36,7 @@ class TestACrash:
         async with office.consuming(dies):
             await office.put(value)
             await asyncio.wait_for(dies.reached.wait(), 20)
-        row = await office.world.queries.command(command_id)
-        assert row is not None
+        [row] = await office.world.queries.outcomes(command_id, office.operator.id)
         assert row.outcome == "accepted"
         async with office.consuming():
             outcome = await office.outcome(command_id)

@@ -8,18 +8,16 @@ from typing import Any
 
 import httpx
 import pytest
-from fastapi import FastAPI
 from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
 from events import streams
-from events.commands import CommandOutcome
 from events.vault.port import MissingEntryError
 from services.staff import consumer as consuming
 from services.staff.consumer import Handler
-from services.staff.ports import DeadLetter, RawCommand
+from services.staff.ports import Answered, DeadLetter, RawCommand
 from services.staff.stops import Stops
-from services.web.health import health
+from services.web.health import inside
 from tests.services.projections.worlds import until
 from tests.services.staff.conftest import Office
 from tests.services.staff.people import uuid
@@ -37,7 +35,7 @@ class Faulty:
         self.handler, self.meets, self.after = handler, meets, after
         self.met = 0
 
-    async def handle(self, raw: RawCommand) -> CommandOutcome | DeadLetter:
+    async def handle(self, raw: RawCommand) -> Answered | DeadLetter:
         if not self.after and self.meets(raw):
             self.met += 1
             raise ZeroDivisionError(CANARY)
@@ -89,7 +87,7 @@ class TestAFaultOfOurs:
         assert any(":handle:" in step for step in faults[0]["way"])
         assert CANARY not in str([logs, letter])
         # Nothing is decided: mended, it is dealt with as if it had never met the fault.
-        assert await office.world.queries.command(command_id) is None
+        assert not await office.world.queries.outcomes(command_id, office.operator.id)
         async with office.consuming():
             await office.put(poison, key=key)
             assert (await office.outcome(command_id))["outcome"] == "accepted"
@@ -116,12 +114,12 @@ class TestAFaultOfOurs:
     ) -> None:
         """By the gauge, and where readiness is asked for; neither sends people elsewhere."""
         monkeypatch.setattr(consuming, "TRIES", 10_000)
-        stops, app = Stops(), FastAPI()
+        stops = Stops()
 
         async def ready() -> Sequence[str]:
             return stops.sentences()
 
-        app.include_router(health(ready))
+        app = inside(ready, service="staff")
         async with office.consuming():
             value = office.write("deactivate_staff", office.about(await office.join(
                 await office.organisation()
@@ -162,7 +160,7 @@ class Always:
     def __init__(self, error: Exception) -> None:
         self.error, self.handled = error, list[int]()
 
-    async def handle(self, raw: RawCommand) -> CommandOutcome | DeadLetter:
+    async def handle(self, raw: RawCommand) -> Answered | DeadLetter:
         self.handled.append(raw.offset)
         raise self.error
 

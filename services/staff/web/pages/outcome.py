@@ -7,7 +7,7 @@ from typing import Final
 from fastapi.responses import Response
 
 from events.streams import UUID
-from services.staff.web.answers import OutcomeAnswer
+from services.projections.port import CommandRow
 from services.staff.web.pages.desk import Desk, Seat, path_id
 from services.web.pages.site import Site
 from services.web.pages.visit import Visit
@@ -26,17 +26,16 @@ def add(site: Site, desk: Desk) -> None:
     @desk.seated
     async def outcome(visit: Visit, seat: Seat) -> Response:
         command_id = path_id(visit, "command")
-        answer = await _wait(desk, command_id, seat)
-        row = await desk.queries.command(command_id) if answer.outcome != "pending" else None
+        row = await _wait(desk, command_id, seat)
         back = desk.ground.places.own(visit.query("back")) or "/staff"
         return desk.show(
             visit,
             seat,
             "outcome.html",
-            outcome=answer.outcome,
+            outcome=row.outcome if row else "pending",
             command=row.name if row else "",
-            detail=answer.detail,
-            reason=answer.reason,
+            detail=row.detail if row else None,
+            reason=row.reason if row else None,
             back=back,
             about=await _about(desk, seat, back),
             again=str(visit.request.url.path)
@@ -56,12 +55,12 @@ async def _about(desk: Desk, seat: Seat, back: str) -> str | None:
     return await desk.name(person) if person else None
 
 
-async def _wait(desk: Desk, command_id: str, seat: Seat) -> OutcomeAnswer:
-    """The outcome as soon as it is known, or *pending* after a moment: most take less than that."""
+async def _wait(desk: Desk, command_id: str, seat: Seat) -> CommandRow | None:
+    """What became of it as soon as that is known; None after a moment: most take less than that."""
     loop = asyncio.get_running_loop()
     end = loop.time() + _PATIENCE_S
     while True:
-        answer = await desk.ground.commands.outcome(command_id, seat.caller)
-        if answer.outcome != "pending" or loop.time() > end:
-            return answer
+        row = await desk.ground.commands.outcome(command_id, seat.caller)
+        if row is not None or loop.time() > end:
+            return row
         await asyncio.sleep(_STEP_S)
