@@ -37,6 +37,8 @@ class Settings(BaseSettings):
         mail_from: Sender of e-mails.
         clock_ahead: How far decisions' clock is moved, development only; deadlines never are.
         trusted_proxies: Addresses whose ``X-Forwarded-For`` is believed.
+        connections: How many HTTP connections a process holds; the system's limit of open files is
+            to be well above it.
     """
 
     model_config = SettingsConfigDict(
@@ -64,6 +66,7 @@ class Settings(BaseSettings):
     mail_from: str = "Twofold <no-reply@twofold.example>"
     clock_ahead: timedelta = timedelta(0)
     trusted_proxies: tuple[str, ...] = ()
+    connections: Annotated[int, Field(ge=10)] = 500
 
     @model_validator(mode="after")
     def _clock_stays_in_production(self) -> "Settings":
@@ -87,6 +90,11 @@ class Settings(BaseSettings):
     def commands_audience(self) -> str:
         """What a command to this installation names as its audience."""
         return f"{self.environment}/twofold.commands"
+
+
+def metrics_port_of(port: int) -> int:
+    """Where the metrics of the service on *port* are, unless it is told otherwise."""
+    return port + 1000 if port + 1000 < 2**16 else port - 1000
 
 
 def _secret(path: Path) -> str:

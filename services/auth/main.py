@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import structlog
-import uvicorn
 from starlette.types import ASGIApp
 
 from events.log.port import LogUnavailableError
@@ -17,15 +16,24 @@ from services.auth.web.app import build
 from services.auth.web.pages import PagesGround, pages
 from services.foundation import Foundation, foundation
 from services.settings import Settings
+from services.web.connections import Limits
+from services.web.health import Check, inside
 from services.web.pages.places import Places
 from services.web.plumbing import Plumbing
+from services.web.serving import ANY_PORT, Served, listen_twice, serve
 
 SOURCE = "twofold/auth"
 
 log = structlog.get_logger(__name__)
 
 
-async def run(settings: Settings, *, host: str = "127.0.0.1", port: int = 8000) -> None:
+async def run(
+    settings: Settings,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    metrics: tuple[str, int] = ANY_PORT,
+) -> None:
     """
     Serve until told to stop (SIGINT, SIGTERM).
 
@@ -33,24 +41,18 @@ async def run(settings: Settings, *, host: str = "127.0.0.1", port: int = 8000) 
         settings: Checked.
         host: Where to listen.
         port: Likewise.
+        metrics: Where to listen for whoever runs it: address and port.
 
     Raises:
         CannotStartError: Something is missing or unsafe.
     """
-    async with foundation(settings, SOURCE) as base, app_on(base) as app:
-        server = uvicorn.Server(
-            uvicorn.Config(
-                app,
-                host=host,
-                port=port,
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                proxy_headers=False,  # `Plumbing` decides which proxies are believed.
+    with listen_twice((host, port), metrics) as (outer, inner):
+        async with foundation(settings, SOURCE) as base, app_on(base) as app:
+            log.info("auth.started", port=port, metrics=inner.getsockname()[1])
+            await serve(
+                Served(app, outer, Limits(connections=settings.connections)),
+                Served(inside(ready_on(base), service="auth"), inner),
             )
-        )
-        log.info("auth.started", port=port)
-        await server.serve()
         log.info("auth.stopped")
 
 
@@ -65,20 +67,26 @@ async def app_on(base: Foundation) -> AsyncIterator[ASGIApp]:
     told = PagesGround(service, Activities(ground, base.queries), places)
     site = pages(told, key=base.ring.derive, now=base.now)
 
-    async def ready() -> None:
-        await base.queries.organisations(1)
-        if base.log.away or base.strangers_log.away:
-            raise LogUnavailableError("Kafka is away.")
-
     try:
         yield Plumbing(
-            build(service, ready, site),
+            build(service, ready_on(base), site),
             service="auth",
             trusted_proxies=base.settings.trusted_proxies,
         )
     finally:
         await service.resets.drain()
         passwords.close()
+
+
+def ready_on(base: Foundation) -> Check:
+    """Whether a login could be decided now."""
+
+    async def ready() -> None:
+        await base.queries.organisations(1)
+        if base.log.away or base.strangers_log.away:
+            raise LogUnavailableError("Kafka is away.")
+
+    return ready
 
 
 def ground_on(base: Foundation, passwords: Argon2Passwords) -> Ground:

@@ -9,6 +9,11 @@ from services.cli import told
 from services.cli.failures import is_expected
 
 Host = Annotated[str, typer.Option(help="Address to listen on.")]
+MetricsHost = Annotated[str, typer.Option(help="Address to listen on for whoever runs it.")]
+MetricsPort = Annotated[
+    int | None,
+    typer.Option(help="Port of health and metrics there.", show_default="--port and 1000 more"),
+]
 
 
 def up() -> None:
@@ -22,23 +27,29 @@ def up() -> None:
 def auth(
     host: Host = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 8000,
+    metrics_host: MetricsHost = "127.0.0.1",
+    metrics_port: MetricsPort = None,
 ) -> None:
     """Run the auth service: login, new passwords, authenticators, sessions."""
     settings = told.settings()
     from services.auth.main import run  # noqa: PLC0415
 
-    _serve("auth", lambda: run(settings, host=host, port=port))
+    metrics = metrics_host, _metrics_port(metrics_port, port)
+    _serve("auth", lambda: run(settings, host=host, port=port, metrics=metrics))
 
 
 def staff(
     host: Host = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 8001,
+    metrics_host: MetricsHost = "127.0.0.1",
+    metrics_port: MetricsPort = None,
 ) -> None:
     """Run the staff service: the consumer of admin commands, profiles, policy."""
     settings = told.settings()
     from services.staff.main import run  # noqa: PLC0415
 
-    _serve("staff", lambda: run(settings, host=host, port=port))
+    metrics = metrics_host, _metrics_port(metrics_port, port)
+    _serve("staff", lambda: run(settings, host=host, port=port, metrics=metrics))
 
 
 def project(
@@ -68,6 +79,12 @@ def demo() -> None:
 
 
 COMMANDS = (up, auth, staff, project, notify, demo)
+
+
+def _metrics_port(given: int | None, port: int) -> int:
+    from services.settings import metrics_port_of  # noqa: PLC0415
+
+    return metrics_port_of(port) if given is None else given
 
 
 def _serve(name: str, serving: Callable[[], Coroutine[Any, Any, None]]) -> None:

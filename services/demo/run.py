@@ -56,7 +56,10 @@ def demo(folder: Path) -> None:
     port = ports.free_port()
     second = Process(
         "auth-ahead",
-        [sys.executable, "-m", "services.cli", "auth", "--port", str(port)],
+        [
+            *(sys.executable, "-m", "services.cli", "auth"),
+            *("--port", str(port), "--metrics-port", "0"),
+        ],
         log=folder / "logs" / "auth-ahead.log",
         env=os.environ | environment | {"TWOFOLD_CLOCK_AHEAD": f"P{AHEAD.days}D"},
     )

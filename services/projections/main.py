@@ -5,7 +5,6 @@ import contextlib
 import socket
 
 import structlog
-from fastapi import FastAPI
 
 from events import topics
 from services.foundation import foundation
@@ -13,7 +12,7 @@ from services.projections.keeper import Keeper
 from services.projections.projector import Source
 from services.projections.running import Projections
 from services.settings import Settings
-from services.web.health import health
+from services.web.health import inside
 from services.web.serving import Served, listen, serve
 
 log = structlog.get_logger(__name__)
@@ -54,8 +53,7 @@ async def _run(settings: Settings, listening: socket.socket) -> None:
             base.ring.mac.keys,
             others={"keeper": keeper.run},
         )
-        app = FastAPI(title="Twofold projections", openapi_url=None)
-        app.include_router(health(projections.ready))
+        app = inside(projections.ready, service="projections")
         folding = asyncio.create_task(projections.run())
         serving = asyncio.create_task(serve(Served(app, listening)))
         log.info("project.started", listening=listening.getsockname()[1])

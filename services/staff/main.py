@@ -3,11 +3,11 @@
 import asyncio
 import contextlib
 import os
+import socket
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import structlog
-import uvicorn
 
 from events import topics
 from events.log.port import LogUnavailableError
@@ -24,8 +24,11 @@ from services.staff.stops import Stops
 from services.staff.usernames import Usernames
 from services.staff.web.app import build
 from services.staff.web.ground import Ground
+from services.web.connections import Limits
+from services.web.health import inside
 from services.web.pages.places import Places
 from services.web.plumbing import Plumbing
+from services.web.serving import ANY_PORT, Served, listen_twice, serve
 
 SOURCE = "twofold/staff"
 _FOLDED_WITHIN = timedelta(seconds=30)
@@ -38,7 +41,13 @@ def clock() -> datetime:
     return datetime.now(UTC)
 
 
-async def run(settings: Settings, *, host: str = "127.0.0.1", port: int = 8001) -> None:
+async def run(
+    settings: Settings,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8001,
+    metrics: tuple[str, int] = ANY_PORT,
+) -> None:
     """
     Serve, and deal with commands, until told to stop (SIGINT, SIGTERM).
 
@@ -46,10 +55,16 @@ async def run(settings: Settings, *, host: str = "127.0.0.1", port: int = 8001) 
         settings: Checked.
         host: Where to listen.
         port: Likewise.
+        metrics: Where to listen for whoever runs it: address and port.
 
     Raises:
         CannotStartError: Something is missing or unsafe.
     """
+    with listen_twice((host, port), metrics) as (outer, inner):
+        await _run(settings, outer, inner)
+
+
+async def _run(settings: Settings, outer: socket.socket, inner: socket.socket) -> None:
     try:
         publishers = PublishersFile(settings.publishers)
     except PublishersError as error:
@@ -64,29 +79,22 @@ async def run(settings: Settings, *, host: str = "127.0.0.1", port: int = 8001) 
         app = Plumbing(
             build(ground, places), service="staff", trusted_proxies=settings.trusted_proxies
         )
-        server = uvicorn.Server(
-            uvicorn.Config(
-                app,
-                host=host,
-                port=port,
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                proxy_headers=False,  # `Plumbing` decides which proxies are believed.
-            )
-        )
         consumer = await consumer_on(base, publishers, outbox, stops)
         consuming = asyncio.create_task(consumer.run())
-        serving = asyncio.create_task(server.serve())
-        log.info("staff.started", port=port)
+        serving = asyncio.create_task(
+            serve(
+                Served(app, outer, Limits(connections=settings.connections)),
+                Served(inside(ground.ready, service="staff"), inner),
+            )
+        )
+        log.info("staff.started", port=outer.getsockname()[1], metrics=inner.getsockname()[1])
         try:
             await asyncio.wait({consuming, serving}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            server.should_exit = True
-            consuming.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await consuming
-            await serving
+            for task in (consuming, serving):
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
         log.info("staff.stopped")
 
 

@@ -103,10 +103,13 @@ def _services(
     def says(line: str) -> Callable[[Process], None]:
         return lambda process: process.wait_for_line(line, timeout=_READY_WITHIN)
 
+    def ports(port: int, metrics: int) -> Sequence[str]:
+        return ["--port", str(port), "--metrics-port", str(metrics)]
+
     return (
         ("project", ["--port", str(places.projections_port)], at(places.projections_port)),
-        ("auth", ["--port", str(places.auth_port)], at(places.auth_port)),
-        ("staff", ["--port", str(places.staff_port)], at(places.staff_port)),
+        ("auth", ports(places.auth_port, places.auth_metrics_port), at(places.auth_port)),
+        ("staff", ports(places.staff_port, places.staff_metrics_port), at(places.staff_port)),
         ("notify", [], says("notify.ready")),
     )
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from infra.local import ports
-from services.settings import Settings
+from services.settings import Settings, metrics_port_of
 from services.up.errors import AlreadyUpError, PortInUseError
 
 
@@ -26,6 +26,8 @@ class Places(BaseSettings):
         auth_port: The auth service's.
         staff_port: The staff service's.
         projections_port: The projector's health and metrics.
+        auth_metrics_port: The auth service's; 0: what `twofold auth` takes by itself.
+        staff_metrics_port: The staff service's, likewise.
         smtp_port: The development mail sink's.
     """
 
@@ -37,7 +39,15 @@ class Places(BaseSettings):
     auth_port: int = Field(8000, ge=1, le=65535)
     staff_port: int = Field(8001, ge=1, le=65535)
     projections_port: int = Field(8002, ge=1, le=65535)
+    auth_metrics_port: int = Field(0, ge=0, le=65535)
+    staff_metrics_port: int = Field(0, ge=0, le=65535)
     smtp_port: int = Field(1025, ge=1, le=65535)
+
+    @model_validator(mode="after")
+    def _metrics_ports(self) -> Self:
+        self.auth_metrics_port = self.auth_metrics_port or metrics_port_of(self.auth_port)
+        self.staff_metrics_port = self.staff_metrics_port or metrics_port_of(self.staff_port)
+        return self
 
     @property
     def keys(self) -> Path:
@@ -79,6 +89,8 @@ class Places(BaseSettings):
             "auth": self.auth_port,
             "staff": self.staff_port,
             "projections": self.projections_port,
+            "auth_metrics": self.auth_metrics_port,
+            "staff_metrics": self.staff_metrics_port,
             "smtp": self.smtp_port,
         }
         for name, port in wanted.items():
@@ -94,6 +106,8 @@ _WHOSE = {
     "auth": "the auth service",
     "staff": "the staff service",
     "projections": "the projections' health page",
+    "auth_metrics": "the auth service's metrics",
+    "staff_metrics": "the staff service's metrics",
     "smtp": "the development mail sink",
 }
 

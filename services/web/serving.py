@@ -6,7 +6,7 @@ import functools
 import math
 import signal
 import socket
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -14,6 +14,9 @@ import uvicorn
 
 from services.foundation import CannotStartError
 from services.web.connections import Connection, Crowd, Limits
+
+ANY_PORT: Final = ("127.0.0.1", 0)
+"""Any port that is free, for this machine alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +28,14 @@ class Served:
     limits: Limits = field(default_factory=Limits)
 
 
-def listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int, option: str = "--port") -> socket.socket:
     """
-    Bind *port*, before anything else is opened.
+    Bind *port* (0: any that is free), before anything else is opened.
+
+    Args:
+        host: An address of this machine.
+        port: Likewise.
+        option: Which option of the command line gives another port.
 
     Raises:
         CannotStartError: It is taken, or the address isn't this machine's.
@@ -41,9 +49,26 @@ def listen(host: str, port: int) -> socket.socket:
         bound.close()
         raise CannotStartError(
             f"Nothing can listen on {host} port {port} ({error.strerror});"
-            " stop what uses it, or give another with --port."
+            f" stop what uses it, or give another with {option}."
         ) from error
     return bound
+
+
+@contextlib.contextmanager
+def listen_twice(
+    everybody: tuple[str, int], operators: tuple[str, int]
+) -> Iterator[tuple[socket.socket, socket.socket]]:
+    """
+    Bind what a service listens on: for everybody, and for whoever runs it.
+
+    Raises:
+        CannotStartError: One can't be.
+    """
+    with (
+        contextlib.closing(listen(*everybody)) as outer,
+        contextlib.closing(listen(*operators, "--metrics-port")) as inner,
+    ):
+        yield outer, inner
 
 
 async def serve(*served: Served) -> None:

@@ -188,6 +188,7 @@ def earnest_system() -> Iterator[Earnest]:
         started.callback(mail.stop, no_assert=True)
         for name, principal in SERVICES.items():
             port = ["--port", str(ports[name])] if name in ports else []
+            port += ["--metrics-port", "0"] if name in {"auth", "staff"} else []
             process = Process(
                 name,
                 [sys.executable, "-m", "services.cli", name, *port],

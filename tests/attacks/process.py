@@ -1,7 +1,8 @@
 """
 Services of one system, several to a process: `python -m tests.attacks.process mail auth:8000 …`.
 
-Each is ``name``, ``name:port``, or ``name:port:seconds``, whose decisions' clock is that far ahead.
+Each is ``name``, ``name:port``, or ``name:port:seconds``, whose decisions' clock is that far ahead;
+``name:port:seconds:port`` has its metrics on the last.
 What every service is told stands in the environment; so does what its topics are called.
 """
 
@@ -32,12 +33,13 @@ async def run(wanted: list[str]) -> None:
             name, *numbers = one.split(":")
             port = int(numbers[0]) if numbers else 0
             ahead = timedelta(seconds=int(numbers[1]) if len(numbers) > 1 else 0)
+            metrics = ("127.0.0.1", int(numbers[2]) if len(numbers) > 2 else 0)
             moved = settings.model_copy(update={"clock_ahead": ahead})
             match name:
                 case "auth":
-                    running.create_task(auth.run(moved, port=port))
+                    running.create_task(auth.run(moved, port=port, metrics=metrics))
                 case "staff":
-                    running.create_task(staff.run(moved, port=port))
+                    running.create_task(staff.run(moved, port=port, metrics=metrics))
                 case (
                     "staff-web"
                 ):  # Without its consumer: commands are dealt with by the real clock.

@@ -102,6 +102,7 @@ class Attacked(World):
         later: An auth service half an hour and a minute ahead.
         late_staff: A staff service a quarter of an hour ahead, for which no step-up is fresh.
         projections: The projector's health and metrics.
+        inside: Those of `auth` and of `staff`, for whoever runs them.
         processes: Who runs what, by name.
         stack: The servers.
         database: URL of the system's database.
@@ -117,6 +118,7 @@ class Attacked(World):
     later: Recorded
     late_staff: Recorded
     projections: Recorded
+    inside: Mapping[str, Recorded]
     processes: Mapping[str, Process]
     stack: TestStack
     database: str
@@ -204,7 +206,7 @@ class Attacked(World):
 def webs_of(world: Attacked) -> list[Recorded]:
     """Every service."""
     others = [world.ahead, world.later, world.staff, world.late_staff, world.projections]
-    return [*world.auths, *others]
+    return [*world.auths, *others, *world.inside.values()]
 
 
 def until(found: Callable[[], Any], within_s: float = 20) -> Any:
@@ -258,7 +260,19 @@ def running_system(stack: TestStack, folder: Path) -> Iterator[Attacked]:
     _administer(stack, f"CREATE DATABASE {name} TEMPLATE template0")
     database = urlunsplit(urlsplit(stack.database)._replace(path=f"/{name}"))
     ports = {
-        part: free_port() for part in ("auth", "b", "c", "ahead", "later", "staff", "late", "fold")
+        part: free_port()
+        for part in (
+            "auth",
+            "b",
+            "c",
+            "ahead",
+            "later",
+            "staff",
+            "late",
+            "fold",
+            "in-auth",
+            "in-staff",
+        )
     }
     url = {part: f"http://127.0.0.1:{port}" for part, port in ports.items()}
     told = {
@@ -277,10 +291,10 @@ def running_system(stack: TestStack, folder: Path) -> Iterator[Attacked]:
     _create_topics(stack, name, ring)
     services = {
         "projections": [f"projections:{ports['fold']}"],
-        "auth": [f"auth:{ports['auth']}"],
+        "auth": [f"auth:{ports['auth']}:0:{ports['in-auth']}"],
         "auth-b": [f"auth:{ports['b']}"],
         "auth-c": [f"auth:{ports['c']}"],
-        "staff": [f"staff:{ports['staff']}", "mail", "notify"],
+        "staff": [f"staff:{ports['staff']}:0:{ports['in-staff']}", "mail", "notify"],
         "moved": [
             f"auth:{ports['ahead']}:{int(AHEAD.total_seconds())}",
             f"auth:{ports['later']}:{int(HALF_AN_HOUR.total_seconds())}",
@@ -350,6 +364,7 @@ def _world(
         later=webs["later"],
         late_staff=webs["late"],
         projections=webs["fold"],
+        inside={name: webs[f"in-{name}"] for name in ("auth", "staff")},
         processes=processes,
         stack=stack,
         database=database,

@@ -197,7 +197,7 @@ class TestPoison:
             told = (letter.value or b"") + (letter.key or b"") + str(letter.headers).encode()
             assert CANARY.encode() not in told
             assert b64encode(CANARY.encode())[:-4] not in told
-        metrics = world.staff.send("GET", "/metrics").text
+        metrics = world.inside["staff"].send("GET", "/metrics").text
         assert 'twofold_commands_total{outcome="dead_letter"' in metrics
         assert CANARY not in world.log_of("staff")
         accepted(world.operator.publish(good, _id(good), organisation))

@@ -32,6 +32,8 @@ from tests.attacks.earnest import Done, Earnest
 from tests.attacks.probing import GROUPS, Prober
 from tests.browser.people import Staffing
 
+ANYWHERE = ("--port", "0", "--metrics-port", "0")
+
 
 class TestTheWholeSystem:
     @pytest.mark.quick
@@ -167,7 +169,7 @@ class TestStartingInProduction:
         }
 
         def start(case: str) -> Done:
-            return earnest.run("auth", "--port", "1", told=told | cases[case])
+            return earnest.run("auth", *ANYWHERE, told=told | cases[case])
 
         with ThreadPoolExecutor(2) as pool:
             for case, done in zip(cases, pool.map(start, cases), strict=True):
@@ -186,7 +188,7 @@ class TestStartingInProduction:
         ):
             set_(admin, setting, bad)
             try:
-                done = earnest.run("auth", "--port", "1", told=earnest.told("auth"))
+                done = earnest.run("auth", *ANYWHERE, told=earnest.told("auth"))
             finally:
                 set_(admin, setting, good)
             assert done.status == 1

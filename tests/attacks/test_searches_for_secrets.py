@@ -49,7 +49,7 @@ class Places:
             yield f"log of {process}", self.world.log_of(process).encode()
 
     def metrics(self) -> Iterator[tuple[str, bytes]]:
-        for web in (*self.world.auths, self.world.staff, self.world.projections):
+        for web in (*self.world.inside.values(), self.world.projections):
             yield f"metrics of {web.url}", web.send("GET", "/metrics").content
 
     def mails(self) -> Iterator[tuple[str, bytes]]:

@@ -24,7 +24,9 @@ BACK_WITHIN_S: Final = 60.0
 SERVICES: Final = ("auth", "staff", "project", "notify")
 Tell = Callable[..., None]
 
-_PORTS: Final = ("KAFKA", "POSTGRES", "AUTH", "STAFF", "PROJECTIONS", "SMTP")
+_PORTS: Final = (
+    "KAFKA", "POSTGRES", "AUTH", "STAFF", "AUTH_METRICS", "STAFF_METRICS", "PROJECTIONS", "SMTP",
+)  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -124,9 +126,10 @@ class System:
     def another(self, name: str, **changes: str) -> tuple[Process, str]:
         """A second process of a service, with its URL; ended with the rest."""
         port = ports.free_port()
+        metrics = [] if name == "project" else ["--metrics-port", "0"]
         process = Process(
             f"another {name}",
-            [sys.executable, "-m", "services.cli", name, "--port", str(port)],
+            [sys.executable, "-m", "services.cli", name, "--port", str(port), *metrics],
             log=self.folder / "logs" / f"{name}-{port}.log",
             env={**self.told, **changes, "PYTHONUNBUFFERED": "1"},
         )

@@ -16,7 +16,9 @@ from infra.local import ports
 from infra.local.processes import Identity
 from tests.stack import stack_folder
 
-PORTS = ("KAFKA", "POSTGRES", "AUTH", "STAFF", "PROJECTIONS", "SMTP")
+PORTS = (
+    "KAFKA", "POSTGRES", "AUTH", "STAFF", "AUTH_METRICS", "STAFF_METRICS", "PROJECTIONS", "SMTP",
+)  # fmt: skip
 
 
 class Up:
