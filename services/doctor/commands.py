@@ -61,7 +61,7 @@ async def standing(
         wrong(
             group,
             f"{topic}-{partition} stands still at offset {one.offset}, {one.end - one.offset} to"
-            " come: is twofold staff running? Its /health/ready says why.",
+            " come: is twofold staff running? /health/ready on its metrics port says why.",
         )
         for partition, one in sorted(waiting.items())
     ]
