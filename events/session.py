@@ -5,6 +5,7 @@ from typing import Final, Literal, Protocol
 
 from events.organisation import Organisation
 from events.person import Person
+from events.staff import Role
 
 IDLE: Final = timedelta(minutes=30)
 """How long a session holds after it was last used."""
@@ -16,8 +17,9 @@ STEP_UP: Final = timedelta(minutes=10)
 """How long a step-up (or a login with both factors) counts as fresh."""
 
 Ended = Literal[
-    "logged_out", "deactivated", "credentials_changed", "too_old", "idle", "two_factor_mandatory"
-]
+    "logged_out", "deactivated", "credentials_changed", "role_changed", "too_old", "idle",
+    "two_factor_mandatory",
+]  # fmt: skip
 
 
 class SessionFacts(Protocol):
@@ -26,6 +28,10 @@ class SessionFacts(Protocol):
     @property
     def staff_id(self) -> str:
         """Whose it is."""
+
+    @property
+    def role(self) -> Role:
+        """What it was opened as."""
 
     @property
     def started(self) -> datetime:
@@ -76,6 +82,8 @@ def why_ended(session: SessionFacts, loaded: PersonFacts, now: datetime) -> Ende
         return "deactivated"
     if session.credential_version != person.credential_version:
         return "credentials_changed"
+    if session.role != person.role:
+        return "role_changed"  # What a token opens never grows.
     if now - session.started >= ABSOLUTE:
         return "too_old"
     if now - session.last_seen >= IDLE:

@@ -13,6 +13,7 @@ from typing import Literal, Protocol
 from events.facts import Counted, Heads, Position
 from events.organisation import Organisation
 from events.person import Person
+from events.staff import Role
 from events.stranger import Stranger
 from events.username import Claim
 
@@ -76,7 +77,8 @@ class Session:
     A session as the log tells it; whether it still holds is for who asks to decide.
 
     Attributes:
-        credential_version: The person's when it began.
+        role: The person's when it began.
+        credential_version: Likewise.
         verified: When both factors were last proved in it, by its login or by a step-up; None for
             a session without 2FA.
         ended: When it was logged out of.
@@ -86,6 +88,7 @@ class Session:
     id: str
     staff_id: str
     organisation_id: str
+    role: Role
     started: datetime
     two_factor: bool
     credential_version: int

@@ -80,6 +80,7 @@ def session(row: Found) -> Session:
         id=state.id,
         staff_id=state.staff_id,
         organisation_id=state.organisation_id,
+        role=state.role,
         started=state.started,
         two_factor=state.two_factor,
         credential_version=state.credential_version,

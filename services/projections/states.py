@@ -176,6 +176,7 @@ class States:
                 id=fact.session.id,
                 staff_id=now.staff_id,
                 organisation_id=now.organisation_id,
+                role=now.role,
                 token_digest=fact.session.token_digest,
                 begun=counted.position.offset,
                 started=counted.at,

@@ -210,6 +210,20 @@ class TestAdministrators:
         told = [world.outcome_of(answer.body["command_id"])["outcome"] for answer in sends]
         assert sorted(told) == ["accepted", "rejected"]
 
+    @pytest.mark.row(34)
+    def test_whose_role_is_raised_log_in_again(self, world: Attacked, organisation: str) -> None:
+        ada, eve = world.administrator(organisation), world.join(organisation, choice=SETUP_NEW)
+        people, stolen = (
+            f"/api/organisations/{organisation}/staff",
+            world.logged_in(eve).body["session"],
+        )
+        world.staff.get(people, stolen).expect(403)
+        accepted(world.command(ada, "change_role", {**world.about(eve), "role": "administrator"}))
+        world.staff.get(people, stolen).expect(401)
+        for web in world.auths:
+            web.get("/api/session", stolen).expect(401)
+        world.staff.get(people, world.logged_in(eve).body["session"]).expect(200)
+
     @pytest.mark.row(48)
     def test_who_were_demoted_command_no_more_not_even_by_what_is_queued(
         self, world: Attacked, organisation: str

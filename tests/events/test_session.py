@@ -8,6 +8,7 @@ import pytest
 from events.organisation import Organisation, Policy
 from events.person import Person
 from events.session import ABSOLUTE, IDLE, STEP_UP, expires_at, is_fresh, why_ended
+from events.staff import Role
 
 START = datetime(2026, 11, 24, 9, tzinfo=UTC)
 STAFF = "00000000-0000-4000-8000-00000000000a"
@@ -16,6 +17,7 @@ STAFF = "00000000-0000-4000-8000-00000000000a"
 @dataclass(frozen=True)
 class Session:
     staff_id: str = STAFF
+    role: Role = "staff"
     started: datetime = START
     two_factor: bool = True
     credential_version: int = 2
@@ -57,6 +59,12 @@ class TestWhyEnded:
 
     def test_it_ends_when_a_credential_moves(self) -> None:
         assert why_ended(Session(credential_version=1), LOADED, NOW) == "credentials_changed"
+
+    @pytest.mark.parametrize(("then", "now"), [("staff", "support"), ("administrator", "staff")])
+    def test_it_ends_when_its_person_is_given_another_role(self, then: Role, now: Role) -> None:
+        other = replace(LOADED, person=PERSON.model_copy(update={"role": now}))
+        assert why_ended(Session(role=then), other, NOW) == "role_changed"
+        assert why_ended(Session(role=now), other, NOW) is None
 
     @pytest.mark.parametrize(
         ("now", "why"),

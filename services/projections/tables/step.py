@@ -6,6 +6,7 @@ from events.facts import Counted, State
 from events.moments import Moment
 from events.organisation import Organisation
 from events.person import Person
+from events.staff import Role
 from events.stranger import Stranger
 from events.username import Claim
 
@@ -15,6 +16,7 @@ class SessionState(State):
     A session, folded.
 
     Attributes:
+        role: Its person's when it was opened.
         token_digest: Of the token that it has: its login's, or the last step-up's that renewed it.
         begun: Offset of the login that opened it.
         verified: When both factors were last proved in it; None without 2FA.
@@ -24,6 +26,7 @@ class SessionState(State):
     id: str
     staff_id: str
     organisation_id: str
+    role: Role
     token_digest: str
     begun: int
     started: Moment

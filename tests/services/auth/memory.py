@@ -130,6 +130,7 @@ class MemoryLoads:
                         id=fact.session.id,
                         staff_id=person.staff_id,
                         organisation_id=person.organisation_id,
+                        role=person.role,
                         started=counted.at,
                         two_factor=fact.session.two_factor,
                         credential_version=person.credential_version,

@@ -62,6 +62,7 @@ def session_of(owner: Person, **changes: object) -> Session:
         "id": uuid(),
         "staff_id": owner.staff_id,
         "organisation_id": owner.organisation_id,
+        "role": owner.role,
         "started": NOW - timedelta(minutes=5),
         "two_factor": True,
         "credential_version": owner.credential_version,
