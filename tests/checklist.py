@@ -80,7 +80,7 @@ SHOWN_BY: Final = {
     4: ("auth/adapters/test_passwords.py::test_nobodys_password_costs",),
     5: ("auth/domain/test_passwords.py",),
     6: ("auth/domain/test_passwords.py::test_known_bad",),
-    7: ("auth/adapters/test_passwords.py",),
+    7: ("auth/adapters/test_passwords.py", "auth/handlers/test_rehash.py", "TestHashingAgain"),
     8: ("auth/adapters/test_passwords.py::test_beyond_its_queue",),
     11: ("auth/web/test_flows.py::TestLinks",),
     12: ("test_looking_at_a_link_does_not_spend_it",),

@@ -75,6 +75,7 @@ async def app_on(base: Foundation) -> AsyncIterator[ASGIApp]:
         )
     finally:
         await service.resets.drain()
+        await service.logins.drain()
         passwords.close()
 
 

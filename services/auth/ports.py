@@ -36,3 +36,11 @@ class Passwords(Protocol):
         Raises:
             BusyError: This party has too much waiting.
         """
+
+    def is_weaker(self, stored: str) -> bool:
+        """
+        Whether *stored* costs a guesser less than what `hash` makes now, and more in nothing.
+
+        Args:
+            stored: A PHC string that a password was verified against.
+        """

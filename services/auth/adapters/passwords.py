@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from typing import Final, TypeVar
 
-from argon2 import PasswordHasher, Type
+from argon2 import Parameters, PasswordHasher, Type, extract_parameters
 from argon2.exceptions import Argon2Error, InvalidHashError
 from prometheus_client import Gauge, Histogram
 
@@ -50,6 +50,7 @@ class Argon2Passwords:
         self._hasher = PasswordHasher(TIME_COST, memory_kib, LANES, type=Type.ID)
         # Made with the parameters in force, so that nobody's absence shows in the time it takes.
         self._nobody = self._hasher.hash(secrets.token_bytes(32))
+        self._asked = extract_parameters(self._nobody)
         workers = workers or len(os.sched_getaffinity(0))
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="argon2")
         self._turns = Turns(workers, most_waiting=longest_queue)
@@ -63,6 +64,9 @@ class Argon2Passwords:
         compared = stored or self._nobody
         right = await self._run(lambda: _matches(self._hasher, compared, peppered), party)
         return right and stored is not None
+
+    def is_weaker(self, stored: str) -> bool:
+        return _is_weaker(extract_parameters(stored), self._asked)
 
     def close(self) -> None:
         """Let go of the threads."""
@@ -84,3 +88,21 @@ def _matches(hasher: PasswordHasher, stored: str, peppered: bytes) -> bool:
         return hasher.verify(stored, peppered)
     except (Argon2Error, InvalidHashError):
         return False
+
+
+def _is_weaker(stored: Parameters, asked: Parameters) -> bool:
+    """
+    Whether *stored* has less of something and more of nothing.
+
+    Of two settings at most one is weaker than the other, and no chain of weaker ones closes: so
+    processes that hash by different ones, as while a new version is rolled out, come to an end.
+    """
+    if stored.type is not asked.type:
+        return stored.type is not Type.ID
+    pairs = list(zip(_costs(stored), _costs(asked), strict=True))
+    return any(had < wants for had, wants in pairs) and all(had <= wants for had, wants in pairs)
+
+
+def _costs(one: Parameters) -> tuple[int, ...]:
+    """What a guess costs by; more lanes alone make it no dearer."""
+    return one.version, one.memory_cost, one.time_cost, one.hash_len, one.salt_len

@@ -24,7 +24,7 @@ from events import streams
 from events.log.proposal import Draft
 from events.organisation import Policy
 from events.person import Person
-from events.staff import CodeChecked, LoginAttempted, LoginOutcome, SessionStarted
+from events.staff import CodeChecked, LoginAttempted, LoginOutcome, PasswordRehashed, SessionStarted
 from services.auth.domain import throttle
 from services.auth.domain.decision import (
     Decision,
@@ -144,6 +144,24 @@ def finish_login(
     if accepted and evidence.device is None:
         basis.add(guesses(person))
     return outcome, Decision(drafts, frozenset(basis), _lapses(person, policy, now))
+
+
+def hash_again(person: Person, verified: str, credential: str) -> Decision:
+    """
+    Decide that a password's new hash takes the place of its weaker one.
+
+    Args:
+        person: As loaded.
+        verified: The vault's entry that the password was verified against at the login.
+        credential: The entry with its new hash.
+
+    Returns:
+        Nothing to record, where another password or hash has come first.
+    """
+    password = person.password
+    if not person.active or password is None or password.credential != verified:
+        return Decision()
+    return Decision([Draft(account(person), PasswordRehashed(credential=credential))])
 
 
 def password_expires(person: Person, policy: Policy) -> datetime | None:

@@ -4,10 +4,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, Literal
+from typing import Final
 from uuid import uuid4
 
-from events.facts import Counted, Position
+from events.facts import Counted
 from events.log.writer import Decided, NotDoneError, Written
 from events.person import BURNING
 from events.session import ABSOLUTE, IDLE, why_ended
@@ -26,7 +26,14 @@ from services.auth.handlers.ground import (
     staff,
     until_refusals,
 )
+from services.auth.handlers.login_answers import (
+    ChangeRequired,
+    LinkSent,
+    LoggedIn,
+    LoginAnswer,
+)
 from services.auth.handlers.proof import Proof, Prover, Subject
+from services.auth.handlers.rehash import Rehashes
 from services.auth.tickets import OpenedChange, token_digest
 from services.projections.port import LoadedPerson, LoadedStranger
 from services.shares import Party, known, stranger
@@ -45,42 +52,6 @@ class FinishLogin:
     device: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class LoggedIn:
-    """
-    A session.
-
-    Attributes:
-        session: Its bearer token.
-        expires_at: When it ends if it isn't used.
-        two_factor: Whether both factors were given.
-        device: Ticket that lets this device's tries be counted on their own.
-        two_factor_mandatory_from: When 2FA becomes mandatory, where that lies ahead.
-    """
-
-    session: str
-    expires_at: datetime
-    two_factor: bool
-    device: str
-    position: Position
-    two_factor_mandatory_from: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class ChangeRequired:
-    """The password is too old; *change* opens the change of it."""
-
-    change: str
-
-
-@dataclass(frozen=True, slots=True)
-class LinkSent:
-    """Only an e-mailed link leads on."""
-
-    reason: Literal["two_factor_mandatory", "reset_required"]
-
-
-LoginAnswer = LoggedIn | ChangeRequired | LinkSent
 _Answered = Callable[[Written | None], LoginAnswer]
 
 
@@ -92,7 +63,7 @@ class Logins:
     """The two calls of a login."""
 
     def __init__(self, ground: Ground) -> None:
-        self._ground, self._prover = ground, Prover(ground)
+        self._ground, self._prover, self._rehashes = ground, Prover(ground), Rehashes(ground)
 
     def start(self, username: str) -> str:
         """Seal the username; nothing is looked up, so that nothing can be told."""
@@ -115,14 +86,22 @@ class Logins:
         digest = ground.tickets.open_login(given.login, ground.now())
         attempt = ground.attempt(caller, "login/finish", given.login, given.device or "")
         for _ in range(_LOADS):
+            tried = _Finish(ground, self._prover, given, caller, attempt, digest)
             try:
-                return await _Finish(ground, self._prover, given, caller, attempt, digest).run()
+                answer = await tried.run()
             except _ChangedHandsError:
                 continue
             except (InvalidCredentialsError, TooManyAttemptsError):
                 await until_refusals(began)
                 raise
+            if isinstance(answer, LoggedIn) and tried.proof is not None:
+                self._rehashes.begin(tried.proof, given.password, caller)
+            return answer
         raise NotDoneError("The username keeps changing hands.")
+
+    async def drain(self) -> None:
+        """Let what goes on after logins be done."""
+        await self._rehashes.drain()
 
 
 class _Finish:
@@ -139,7 +118,7 @@ class _Finish:
     ) -> None:
         self._ground, self._prover, self._given = ground, prover, given
         self._caller, self._attempt, self._digest = caller, attempt, digest
-        self._proof: Proof | None = None
+        self.proof: Proof | None = None
         self._known: bool | None = None
 
     async def run(self) -> LoginAnswer:
@@ -165,10 +144,10 @@ class _Finish:
         self._known = known
         if await self._ground.earlier(self._attempt) is None:
             self._refuse_while_paused(subject)
-        self._proof = await self._prover.prove(
-            subject, self._given.password, self._given.code, self._party(subject), self._proof
+        self.proof = await self._prover.prove(
+            subject, self._given.password, self._given.code, self._party(subject), self.proof
         )
-        return subject, self._proof
+        return subject, self.proof
 
     def _refuse_while_paused(self, subject: Subject) -> None:
         """A paused try is neither hashed nor appended."""

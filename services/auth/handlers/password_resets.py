@@ -10,6 +10,7 @@ from events.log.port import LogError
 from events.log.writer import Decided, NotDoneError, OutcomeUnknownError
 from services.auth.domain.decision import links
 from services.auth.domain.password_change import ask_for_link
+from services.auth.handlers.background import Background
 from services.auth.handlers.ground import Attempt, Caller, Ground, settle
 from services.auth.ports import BusyError
 from services.auth.turns import Turn, Turns
@@ -21,7 +22,6 @@ log = structlog.get_logger()
 MOST_WAITING: Final = 500
 AT_ONCE: Final = 8
 TRIES: Final = 4
-DRAIN_S: Final = 20.0
 PAUSE_S: Final = 1.0
 SPREAD_MS: Final = 500
 """
@@ -37,7 +37,7 @@ class PasswordResets:
 
     def __init__(self, ground: Ground) -> None:
         self._ground = ground
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._background = Background()
         self._turns = Turns(AT_ONCE, most_waiting=MOST_WAITING)
 
     def ask(self, username: str, caller: Caller) -> None:
@@ -50,18 +50,11 @@ class PasswordResets:
         turn = self._turns.line_up(stranger(caller.address))
         digest = self._ground.digest_of(username)
         attempt = self._ground.attempt(caller, "password-resets", digest)
-        task = asyncio.create_task(self._issue(turn, digest, attempt, caller))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._background.begin(self._issue(turn, digest, attempt, caller))
 
     async def drain(self) -> None:
         """Let what was asked for be done; what takes too long is given up."""
-        if not self._tasks:
-            return
-        _, late = await asyncio.wait(self._tasks, timeout=DRAIN_S)
-        for task in late:
-            task.cancel()
-        await asyncio.gather(*late, return_exceptions=True)
+        await self._background.drain()
 
     async def _issue(self, turn: Turn, digest: str, attempt: Attempt, caller: Caller) -> None:
         try:

@@ -37,6 +37,7 @@ class Proof:
         credential: The password's entry that was verified against; None: there was none.
         authenticator: The authenticator's entry that was; None: there was none.
         time_step: Of the code, where it matched.
+        hash_is_weaker: The password was right, and its hash is weaker than what is asked now.
     """
 
     owner: str
@@ -45,6 +46,7 @@ class Proof:
     password_right: bool
     time_step: int | None
     data_key: bytes = field(repr=False)
+    hash_is_weaker: bool = False
 
     def source(self, caller: Caller) -> str:
         """Where *caller* comes from, sealed for the owner alone."""
@@ -107,6 +109,7 @@ class Prover:
             password_right=right,
             time_step=step if opened.seed is not None else None,
             data_key=opened.data_key,
+            hash_is_weaker=right and self._is_weaker(opened.password),
         )
 
     async def prove_code(self, subject: Subject, code: str) -> Proof:
@@ -165,6 +168,9 @@ class Prover:
             await asyncio.sleep(0)
             return False
         return await self._ground.passwords.verify(stored, given, party)
+
+    def _is_weaker(self, stored: str | None) -> bool:
+        return stored is not None and self._ground.passwords.is_weaker(stored)
 
     def _secret(
         self, found: Mapping[str, SealedEntry], entry_id: str | None, kind: Kind, owner: str

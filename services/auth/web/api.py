@@ -9,7 +9,8 @@ from events.moments import Moment
 from events.staff import Choice
 from services.auth.handlers.finish_change import FinishChange
 from services.auth.handlers.ground import Caller
-from services.auth.handlers.login import ChangeRequired, FinishLogin, LinkSent, LoggedIn
+from services.auth.handlers.login import FinishLogin
+from services.auth.handlers.login_answers import ChangeRequired, LinkSent, LoggedIn
 from services.auth.handlers.service import Service
 from services.auth.handlers.step_up import FreshProof
 from services.auth.web.qr import qr_svg

@@ -9,7 +9,13 @@ import pytest
 from events import streams
 from events.keys import RotatingKey
 from events.log.proposal import Draft
-from events.staff import PasswordSet, StaffForgotten, TwoFactorDisabled, TwoFactorEnrolled
+from events.staff import (
+    PasswordRehashed,
+    PasswordSet,
+    StaffForgotten,
+    TwoFactorDisabled,
+    TwoFactorEnrolled,
+)
 from events.vault.port import MissingEntryError
 from events.vault.sealing import Kind, SealedEntry, seal, unseal
 from services.projections.keeper import Keeper
@@ -83,6 +89,15 @@ class TestForgetting:
                 entries[2].id,
                 newer.id,
             }
+
+    async def test_the_weaker_hash_of_a_password_goes(self, folded: World) -> None:
+        organisation, staff, entries = await person_with_secrets(folded)
+        stronger = await put(folded, staff, "password")
+        fact = PasswordRehashed(credential=stronger.id)
+        await folded.write(Draft(streams.account(organisation, staff), fact))
+        await keeper(folded).forget_retired()
+        await gone(folded, entries[1])
+        assert await folded.vault.get(stronger.id) == stronger
 
     async def test_a_disabled_authenticator_goes(self, folded: World) -> None:
         organisation, staff, entries = await person_with_secrets(folded)

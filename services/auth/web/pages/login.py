@@ -10,7 +10,8 @@ from services.auth.domain.errors import (
     TicketDeadError,
     TooManyAttemptsError,
 )
-from services.auth.handlers.login import ChangeRequired, FinishLogin, LinkSent, LoggedIn
+from services.auth.handlers.login import FinishLogin
+from services.auth.handlers.login_answers import ChangeRequired, LinkSent, LoggedIn
 from services.auth.tickets import DEVICE_LIVES, LOGIN_LIVES
 from services.auth.web.pages.ground import CHANGE, LIVES, LOGIN, PagesGround, caller, state
 from services.web.pages.cookies import DEVICE, SESSION

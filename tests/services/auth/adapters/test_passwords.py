@@ -4,16 +4,29 @@ import asyncio
 import statistics
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
-from argon2 import extract_parameters
+from argon2 import Parameters, PasswordHasher, Type, extract_parameters
+from hypothesis import given
+from hypothesis import strategies as st
 
-from services.auth.adapters.passwords import Argon2Passwords
+from services.auth.adapters.passwords import Argon2Passwords, _is_weaker
 from services.auth.ports import BusyError
 from services.shares import stranger
 
 PEPPER = b"p" * 32
 SOMEBODY = stranger("203.0.113.7")
+SETTINGS = st.builds(
+    Parameters,
+    type=st.just(Type.ID),
+    version=st.sampled_from([16, 19]),
+    salt_len=st.just(16),
+    hash_len=st.sampled_from([16, 32]),
+    time_cost=st.integers(1, 3),
+    memory_cost=st.integers(1, 3),
+    parallelism=st.integers(1, 2),
+)
 
 
 @pytest.fixture
@@ -70,3 +83,47 @@ async def test_beyond_its_queue_it_refuses_and_then_goes_on() -> None:
     assert (len(done) - len(refused), len(refused)) == (4, 6)
     assert await passwords.hash("again", SOMEBODY)
     passwords.close()
+
+
+class TestIsWeaker:
+    @staticmethod
+    def hashed(memory_kib: int, time_cost: int, kind: Type = Type.ID, length: int = 32) -> str:
+        return PasswordHasher(time_cost, memory_kib, 1, hash_len=length, type=kind).hash("x")
+
+    @pytest.mark.parametrize(
+        ("stored", "weaker"),
+        [
+            ((64, 2), False),
+            ((32, 2), True),
+            ((64, 1), True),
+            ((64, 2, Type.ID, 16), True),
+            ((64, 2, Type.I), True),
+            ((128, 2), False),
+            ((64, 3), False),
+            # More of one for less of another is no weaker: two such never take turns.
+            ((128, 1), False),
+            ((32, 3), False),
+        ],
+    )
+    def test_is_what_has_less_of_something_and_more_of_nothing(
+        self, stored: tuple[Any, ...], weaker: bool
+    ) -> None:
+        passwords = Argon2Passwords(PEPPER, memory_kib=64)
+        assert passwords.is_weaker(self.hashed(*stored)) is weaker
+        passwords.close()
+
+    async def test_what_it_makes_itself_is_not(self) -> None:
+        passwords = Argon2Passwords(PEPPER, memory_kib=64)
+        assert not passwords.is_weaker(await passwords.hash("amber-barley", SOMEBODY))
+        passwords.close()
+
+    @given(st.lists(SETTINGS, min_size=2, max_size=8))
+    def test_servers_of_different_settings_come_to_an_end(self, servers: list[Parameters]) -> None:
+        """However their turns fall, each hash is stronger than all before it."""
+        stored, before = servers[0], list[Parameters]()
+        for server in servers * 8:
+            if _is_weaker(stored, server):
+                before.append(stored)
+                stored = server
+        assert not any(_is_weaker(stored, one) for one in (*servers, *before))
+        assert len(before) < len(servers)

@@ -9,8 +9,8 @@ import pytest
 from events import streams
 from events.log.proposal import Draft
 from events.organisation import Policy
-from events.person import Person
-from events.staff import CodeChecked, LoginAttempted, PasswordLinkIssued
+from events.person import Password, Person
+from events.staff import CodeChecked, LoginAttempted, PasswordLinkIssued, PasswordRehashed
 from services.auth.domain import login
 from services.auth.domain.decision import (
     Decision,
@@ -207,6 +207,24 @@ class TestFinishLogin:
         known = given(person()).finishes(right=False)[1]
         assert decided.drafts[0].fact == known.drafts[0].fact
         assert decided.drafts[0].stream == f"stranger/{'0' * 64}"
+
+
+class TestHashAgain:
+    def test_the_new_hash_takes_the_place_of_the_one_that_was_verified(self) -> None:
+        somebody = person()
+        decided = login.hash_again(somebody, STAFF, LINK)
+        assert decided.drafts == [Draft(account(somebody), PasswordRehashed(credential=LINK))]
+
+    @pytest.mark.parametrize(
+        "somebody",
+        [
+            person(password=Password(credential=DEVICE, since=NOW)),
+            person(password=None),
+            person(active=False),
+        ],
+    )
+    def test_what_came_first_stays(self, somebody: Person) -> None:
+        assert not login.hash_again(somebody, STAFF, LINK).drafts
 
 
 class TestStepUp:

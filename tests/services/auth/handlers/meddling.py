@@ -3,7 +3,7 @@
 from collections import Counter
 
 from events.facts import Draft
-from services.auth.ports import Passwords
+from services.auth.adapters.passwords import Argon2Passwords
 from services.shares import Party
 from tests.services.auth.stage import Stage
 
@@ -11,7 +11,7 @@ from tests.services.auth.stage import Stage
 class CountingPasswords:
     """Real passwords whose checks are counted."""
 
-    def __init__(self, inner: Passwords) -> None:
+    def __init__(self, inner: Argon2Passwords) -> None:
         self._inner = inner
         self.verified: Counter[str | None] = Counter()
         self.parties: list[Party] = []
@@ -24,11 +24,17 @@ class CountingPasswords:
         self.parties.append(party)
         return await self._inner.verify(stored, password, party)
 
+    def is_weaker(self, stored: str) -> bool:
+        return self._inner.is_weaker(stored)
+
+    def close(self) -> None:
+        self._inner.close()
+
 
 class MeddlingPasswords(CountingPasswords):
     """Lets something happen while a password is being checked, once."""
 
-    def __init__(self, inner: Passwords, stage: Stage, *drafts: Draft) -> None:
+    def __init__(self, inner: Argon2Passwords, stage: Stage, *drafts: Draft) -> None:
         super().__init__(inner)
         self._stage, self._drafts = stage, drafts
 

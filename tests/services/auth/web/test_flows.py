@@ -7,7 +7,9 @@ from typing import Any
 
 from events.log.kafka import KafkaLog
 from events.log.writer import Writer
-from events.staff import CodeChecked, LoginAttempted
+from events.staff import CodeChecked, LoginAttempted, PasswordRehashed, PasswordSet
+from events.vault.sealing import unseal
+from services.auth.adapters.passwords import Argon2Passwords
 from tests.services.auth.stage import BETTER, GOOD, Somebody, Stage, Web
 from tests.services.projections.worlds import PARTITIONS
 
@@ -98,6 +100,28 @@ class TestIdempotency:
         first.expect(200, outcome="password_set")
         assert again.body == first.body
         (await web.finish(change, "no_thanks", GOOD, key=KEY)).expect(410, "ticket-dead")
+
+
+class TestHashingAgain:
+    async def test_two_processes_that_hash_by_different_settings(self, real: Stage) -> None:
+        """As while a new version is rolled out: the stronger hash stays, whoever logs in where."""
+        stronger = Argon2Passwords(real.ring.derive("pepper"), memory_kib=128)
+        weak, strong = real.open(), real.open(real.ground(passwords=stronger))
+        sam = await real.person(await real.organisation())
+        sessions = []
+        for web in (weak, strong, weak, strong, weak):
+            answer = (await web.login(sam)).expect(200, outcome="logged_in")
+            sessions.append(answer.body["session"])
+            await web.service.logins.drain()
+        facts = await real.facts(sam.account)
+        assert [type(fact) for fact in facts[1:]] == [PasswordSet, PasswordRehashed]
+        for session in sessions:
+            (await weak.get("/api/session", token=session)).expect(200)
+        entry = await real.vault.get(facts[-1].credential)
+        key, owner = real.ring.encryption, sam.staff_id
+        stored = unseal(entry, entry_id=entry.id, kind="password", owner=owner, key=key).decode()
+        assert not stronger.is_weaker(stored)
+        stronger.close()
 
 
 class TestExpiredPassword:
