@@ -14,6 +14,8 @@ from events.staff import (
     LoggedOut,
     LoginAttempted,
     PasswordLinkIssued,
+    PasswordRehashed,
+    PasswordRepeated,
     RoleChanged,
     StaffForgotten,
     TwoFactorDisabled,
@@ -96,6 +98,9 @@ async def everything(world: World) -> None:
             ),
         )
     )
+    repeated = PasswordRepeated(change=uuid(), source=SEALED)
+    await world.write(Draft(streams.codes(organisation, staff), repeated))
+    await world.write(Draft(account, PasswordRehashed(credential=uuid())))
     await world.write(Draft(account, TwoFactorDisabled(cause="administrator", reason=SEALED)))
     await world.write(
         Draft(
