@@ -139,8 +139,9 @@ class _Exchange:
 
 
 def _too_large() -> Problem:
-    # The rest of the body isn't read, so that the connection can't be used again.
-    return Problem(413, "too-large", "The request is too large.", headers={"Connection": "close"})
+    # The rest is read as it comes, and dropped (`Connection` bounds how long): closed before that,
+    # a connection is reset, and the answer with it.
+    return Problem(413, "too-large", "The request is too large.")
 
 
 def _client(connection: HTTPConnection, proxies: Sequence[Network]) -> str:

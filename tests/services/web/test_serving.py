@@ -228,6 +228,14 @@ class TestRoom:
                 await peer.send(b"a" * size)
                 assert await peer.answer() == status
 
+    async def test_what_is_too_large_is_dropped_and_the_connection_goes_on(self) -> None:
+        async with serving(LONG) as server:
+            peer = await server.connect()
+            await peer.send(POST.replace(b"content-length: 100", b"content-length: 1000000"))
+            assert await peer.answer() == 413
+            await peer.send(b"a" * 1_000_000)
+            assert await peer.asks() == 200
+
 
 class TestPlaces:
     async def test_whoever_has_the_most_loses_the_oldest_to_somebody_else(self) -> None:
