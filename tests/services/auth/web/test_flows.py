@@ -414,6 +414,26 @@ class TestRenewing:
         (await webs[0].get("/api/session", token=granted.pop())).expect(200)
         (await webs[1].get("/api/session", token=token)).expect(401, "invalid-credentials")
 
+    async def test_whoever_is_told_that_they_are_logged_out_is(self, real: Stage) -> None:
+        """Also where the session was renewed at that very moment, or ended by another server."""
+        world = real.world
+        assert world is not None
+        async with KafkaLog(world.kafka, world.events, PARTITIONS) as log:
+            other = Writer(log, world.fates, world.signer)
+            webs = [real.open(), real.open(real.ground(events=other))]
+            _, token, body = await self.logged_in(real, webs[0])
+            renewed, *left = await asyncio.gather(
+                webs[0].post("/api/step-up", body, token=token),
+                *(web.post("/api/logout", token=token) for web in webs),
+            )
+        assert {answer.status for answer in left} <= {204, 401}
+        over = any(answer.status == 204 for answer in left)
+        assert over or renewed.status == 200
+        (await webs[0].get("/api/session", token=token)).expect(401, "invalid-credentials")
+        if renewed.status == 200:
+            after = await webs[1].get("/api/session", token=renewed.body["session"])
+            assert after.status == (401 if over else 200)
+
 
 class TestPauses:
     async def test_failed_logins_pause_a_username_whether_it_exists_or_not(
