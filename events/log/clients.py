@@ -23,6 +23,9 @@ MAX_BATCH_BYTES: Final = 256 * 1024
 REQUEST_TIMEOUT_MS: Final = 3_000
 """How long a produce request may wait for its acknowledgement, retries included."""
 
+_HALFWAY_SECONDS: Final = 2
+"""How long whoever gives up waits for a client that is being started, so that it can be closed."""
+
 
 class UnsafeConnectionError(Exception):
     """The connection would be open to others; the sentence says what to set."""
@@ -116,11 +119,38 @@ class Connection:
         return context
 
 
+class _StartedWhole:
+    """
+    A client whose start isn't cut off halfway.
+
+    aiokafka 0.14 forgets the connection that it asks for metadata over where `start` is cancelled
+    while it waits for the answer: nothing closes it any more.
+    """
+
+    async def start(self) -> None:
+        starting = asyncio.ensure_future(super().start())  # type: ignore[misc]
+        try:
+            await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            await asyncio.wait([starting], timeout=_HALFWAY_SECONDS)
+            if not starting.cancel() and not starting.cancelled():
+                starting.exception()  # Nobody else looks at it.
+            raise
+
+
+class _Consumer(_StartedWhole, AIOKafkaConsumer):  # type: ignore[misc]
+    """As above."""
+
+
+class _Producer(_StartedWhole, AIOKafkaProducer):  # type: ignore[misc]
+    """As above."""
+
+
 def producer(
     kafka: Connection | str, *, request_timeout_ms: int = REQUEST_TIMEOUT_MS
 ) -> AIOKafkaProducer:
     """A producer, not started; every in-sync replica acknowledges."""
-    return AIOKafkaProducer(
+    return _Producer(
         **Connection.to(kafka).aiokafka(),
         acks="all",
         enable_idempotence=False,
@@ -139,7 +169,7 @@ def consumer(kafka: Connection | str, *, group: str | None = None) -> AIOKafkaCo
         kafka: Where.
         group: Names the offsets that are committed, by hand too; None: they live elsewhere.
     """
-    return AIOKafkaConsumer(
+    return _Consumer(
         **Connection.to(kafka).aiokafka(),
         group_id=group,
         enable_auto_commit=False,
