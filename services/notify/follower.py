@@ -14,7 +14,7 @@ import structlog
 from events.facts import Counted
 from events.log.port import LogError
 from events.person import Person
-from events.vault.port import VaultUnavailableError
+from events.vault.port import MissingEntryError, VaultUnavailableError
 from services.notify.ports import MailUnavailableError, Progress
 from services.projections.port import Follows, ProjectionUnavailableError
 
@@ -27,6 +27,9 @@ FIRST_LOOK_BACK: Final = timedelta(hours=1)
 
 WAIT: Final = timedelta(seconds=5)
 """How long to wait for news before looking whether any were missed."""
+
+MISSING_FOR: Final = timedelta(seconds=30)
+"""How long an entry of the vault may be missing that an event needs: it may be folded anew."""
 
 _PAUSE, _LONGEST_PAUSE = 0.5, 30.0  # Seconds.
 
@@ -68,6 +71,7 @@ class Follower:
         self._name, self._follows, self._passed, self._progress = name, follows, passed, progress
         self._handle, self._partitions, self._clock = handle, partitions, clock
         self._next: dict[int, int] = {}
+        self._missing: dict[str, datetime] = {}
 
     async def run(self) -> None:
         """Follow until cancelled."""
@@ -101,14 +105,23 @@ class Follower:
         """One event that can't be dealt with is set aside: the others mustn't wait for it."""
         try:
             await self._handle(counted, person)
+        except MissingEntryError as error:
+            since = self._missing.setdefault(counted.id, self._clock())
+            if self._clock() - since < MISSING_FOR:
+                raise
+            self._set_aside(counted, error)
         except TRY_AGAIN:
             raise
         except Exception as error:  # noqa: BLE001 -- Whatever it is; it is told of.
-            # Its words, and its traceback's, could hold what is personal.
-            log.error(  # noqa: TRY400
-                "follower.set_aside",
-                follower=self._name, event_id=counted.id, why=type(error).__name__,
-            )  # fmt: skip
+            self._set_aside(counted, error)
+        self._missing.pop(counted.id, None)
+
+    def _set_aside(self, counted: Counted, error: Exception) -> None:
+        # Its words, and its traceback's, could hold what is personal.
+        log.error(
+            "follower.set_aside",
+            follower=self._name, event_id=counted.id, why=type(error).__name__,
+        )  # fmt: skip
 
     async def _persist(self, partition: int, step: Callable[[], Awaitable[T]]) -> T:
         """Try *step* until it works: nothing is skipped, nothing overtakes."""

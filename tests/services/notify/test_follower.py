@@ -17,8 +17,10 @@ from events.facts import Counted, Draft
 from events.person import Person
 from events.staff import PasswordLinkIssued, StaffRegistered, TwoFactorDisabled
 from events.vault.personal import Details, seal_details, seal_text
+from events.vault.port import MissingEntryError
 from events.vault.sealing import seal
 from infra.local import ports
+from services.notify import follower as following_events
 from services.notify.follower import Follower
 from services.notify.notifier import Notifier
 from services.notify.progress import GroupProgress
@@ -219,12 +221,21 @@ async def test_an_outage_of_the_mail_server_delays_and_loses_nothing(
     assert len({mail["Message-ID"] for mail in post.mails()}) == 4
 
 
-async def test_an_event_that_nobody_can_deal_with_stops_no_other(world: World, group: str) -> None:
+@pytest.mark.parametrize(
+    ("error", "tries"), [(ZeroDivisionError(), 1), (MissingEntryError("gone from the vault"), 2)]
+)
+async def test_an_event_that_nobody_can_deal_with_stops_no_other(
+    world: World, group: str, monkeypatch: pytest.MonkeyPatch, error: Exception, tries: int
+) -> None:
+    monkeypatch.setattr(following_events, "MISSING_FOR", timedelta(milliseconds=100))
     dealt_with: list[str] = []
+    tried: list[str] = []
+    bad: list[str] = []
 
     async def handle(counted: Counted, _person: Person | None) -> None:
-        if isinstance(counted.fact, PasswordLinkIssued):
-            raise ZeroDivisionError
+        if isinstance(counted.fact, PasswordLinkIssued) and counted.stream.endswith(tuple(bad)):
+            tried.append(counted.id)
+            raise error
         dealt_with.append(counted.id)
 
     progress = GroupProgress(world.kafka, group=group, topic=world.events)
@@ -240,7 +251,8 @@ async def test_an_event_that_nobody_can_deal_with_stops_no_other(world: World, g
     try:
         async with world.folding(), running(follower.run()):
             organisation_id = await world.organisation()
-            staff_id = await somebody(world, organisation_id, "bad@example.org")
+            staff_id = await somebody(world, organisation_id, f"bad-{uuid4()}@example.org")
+            bad.append(staff_id)
             await world.write(link_to(organisation_id, staff_id)[0])
             account = streams.account(organisation_id, staff_id)
             draft = Draft(account, TwoFactorDisabled(cause="declined"))
@@ -250,6 +262,7 @@ async def test_an_event_that_nobody_can_deal_with_stops_no_other(world: World, g
                 return behind in dealt_with
 
             await until(reached)
+            assert len(tried) == tries
     finally:
         await progress.stop()
 
