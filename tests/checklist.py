@@ -73,6 +73,8 @@ ROWS: Final = {
     58: "Kafka, database, mail or vault down: denied, recovered, no stack trace",
     59: "hashes and SBOM are shown; make audit-dependencies needs an advisory service",
     60: "no test hooks in production",
+    61: "a flood fills its own share alone; slow and idle connections are cut off",
+    62: "metrics, and why something isn't ready, are told on a port of their own",
 }
 """What must hold, in short."""
 
@@ -113,6 +115,8 @@ SHOWN_BY: Final = {
     56: ("test_leads_to_our_own_pages_alone",),
     57: ("test_a_trusted_proxy_names_the_caller",),
     58: ("auth/web/test_faults.py", "test_an_outage_of_the_mail_server", "test_consumer_away.py"),
+    61: ("auth/test_turns.py", "web/test_serving.py"),
+    62: ("web/test_health.py",),
 }
 """Tests elsewhere that show rows, too: parts of their ids, each enough by itself."""
 

@@ -66,13 +66,21 @@ class Written:
 class Recorded(Web):
     """One HTTP service, whose answers are kept so that secrets can be searched for in them."""
 
-    def __init__(self, url: str, kept: list[bytes]) -> None:
+    def __init__(self, url: str, kept: list[bytes], source: str | None = None) -> None:
+        """
+        Args:
+            url: Of the service.
+            kept: Takes the answers.
+            source: Address of this machine to come from; None: any.
+        """
         super().__init__(url)
         self._client = httpx.Client(
             base_url=url,
             timeout=60,
             trust_env=False,
-            limits=httpx.Limits(max_connections=200),
+            transport=httpx.HTTPTransport(
+                local_address=source, limits=httpx.Limits(max_connections=200)
+            ),
             event_hooks={"response": [lambda response: _keep(response, kept)]},
         )
 

@@ -1,0 +1,131 @@
+"""Somebody who asks for more than their share, or as slowly as they can, to keep others out."""
+
+import asyncio
+import statistics
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
+
+import pytest
+
+from services.demo.world import Somebody
+from services.web.connections import Limits
+from tests.attacks.flooding import (
+    SILENT,
+    SLOW_BODY,
+    SLOW_HEAD,
+    Dribble,
+    flooding,
+    lasts,
+)
+from tests.attacks.system import Attacked, Recorded, until
+
+FLOODER, ELSEWHERE = "127.0.0.2", "127.0.0.3"
+CONNECTIONS = 230
+"""More than may wait for a core."""
+
+TIMES_AN_IDLE_LOGIN = 10
+"""What a login may take during a flood; three times as long was measured, refusals among them."""
+
+SLOW: dict[Dribble, int] = {SLOW_HEAD: 300, SLOW_BODY: 50, SILENT: 50}
+LIMITS = Limits()
+
+
+@contextmanager
+def coming_from(world: Attacked, url: str, *sources: str) -> Iterator[list[Recorded]]:
+    """One service, as it is reached from other addresses."""
+    with ExitStack() as opened:
+        webs = [Recorded(url, world.answers, source) for source in sources]
+        for web in webs:
+            opened.callback(web.close)
+        yield webs
+
+
+@pytest.mark.row(8, 61)
+def test_who_floods_logins_waits_for_itself_and_keeps_nobody_else_out(
+    world: Attacked, organisation: str
+) -> None:
+    sam, url = world.join(organisation), world.auths[1].url
+    with coming_from(world, url, ELSEWHERE, FLOODER) as (elsewhere, beside):
+        device = world.login(sam, web=elsewhere).expect(200).body["device"]
+
+        def login(web: Recorded, device: str | None = None) -> float:
+            """Seconds of a login that succeeds."""
+            began = time.perf_counter()
+            world.login(sam, web=web, device=device).expect(200, outcome="logged_in")
+            return time.perf_counter() - began
+
+        idle = statistics.median(login(elsewhere) for _ in range(5))
+        with flooding(url, FLOODER, CONNECTIONS) as flood:
+            until(lambda: flood.statuses[503])
+            took = {
+                "from another address": [login(elsewhere) for _ in range(7)],
+                "from the same, by a known device": [login(beside, device) for _ in range(7)],
+            }
+            refused = [world.login(sam, web=beside).status for _ in range(5)]
+        times = {who: statistics.median(times) / idle for who, times in took.items()}
+        print({who: f"{ratio:.1f} times an idle login" for who, ratio in times.items()})  # noqa: T201
+        assert max(times.values()) < TIMES_AN_IDLE_LOGIN, (idle, took)
+        assert 503 in refused, "it was no flood"
+        assert set(flood.statuses) == {401, 503}
+
+
+@pytest.mark.row(61)
+def test_who_is_slow_is_cut_off_and_others_are_served_meanwhile(
+    world: Attacked, organisation: str
+) -> None:
+    sam, url = world.join(organisation), world.auths[0].url
+    longest = max(LIMITS.idle_s, LIMITS.request_s)
+
+    async def all_of_them() -> list[float]:
+        return await asyncio.gather(*(
+            lasts(url, FLOODER, dribble, 2 * longest)
+            for dribble, count in SLOW.items()
+            for _ in range(count)
+        ))  # fmt: skip
+
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(asyncio.run, all_of_them())
+        until(lambda: connections(world) >= sum(SLOW.values()))
+        while not slow.done():
+            _served(world, sam)
+            with suppress(TimeoutError):
+                slow.result(timeout=1)
+    assert max(slow.result()) < longest + 5
+    assert connections(world) < 50
+    for why in ("idle", "request"):
+        assert f'twofold_connections_cut_total{{why="{why}"}}' in metrics(world)
+
+
+@pytest.mark.row(61)
+def test_who_takes_all_places_loses_them_to_others(world: Attacked, organisation: str) -> None:
+    sam, url = world.join(organisation), world.auths[0].url
+
+    async def hold() -> list[float]:
+        async with asyncio.TaskGroup() as group:
+            held = [
+                group.create_task(lasts(url, FLOODER, SLOW_BODY, 3))
+                for _ in range(LIMITS.connections + 50)
+            ]
+            for _ in range(5):
+                await asyncio.to_thread(_served, world, sam)
+        return [task.result() for task in held]
+
+    held = asyncio.run(hold())
+    assert sum(seconds < 3 for seconds in held) >= 50
+
+
+def _served(world: Attacked, sam: Somebody) -> None:
+    with coming_from(world, world.auths[0].url, ELSEWHERE) as (web,):
+        world.login(sam, web=web).expect(200, outcome="logged_in")
+
+
+def metrics(world: Attacked) -> str:
+    return world.inside["auth"].send("GET", "/metrics").text
+
+
+def connections(world: Attacked) -> float:
+    """How many are open."""
+    lines = [one for one in metrics(world).splitlines() if one.startswith("twofold_connections ")]
+    return float(lines[0].split()[1])
