@@ -5,10 +5,19 @@ A person, folded from their streams: what holds now, and nothing of how to decid
 """
 
 from datetime import datetime
-from typing import Annotated, Any, Literal, Self
+from typing import Any
 
 from pydantic import Field
 
+from events.credentials import (
+    Disabled,
+    Enrolled,
+    Failures,
+    Link,
+    NotEnrolled,
+    Password,
+    SecondFactor,
+)
 from events.facts import Counted, Fact, State
 from events.moments import Moment
 from events.staff import (
@@ -34,9 +43,6 @@ from events.staff import (
 )
 from events.streams import organisation_of, subject_id
 
-KEPT_FAILURES = 20
-"""How many moments of failed tries a fold keeps, newest last: enough for the longest pause."""
-
 KEPT_DEVICES = 20
 KEPT_LINKS = 3
 
@@ -44,71 +50,6 @@ BURNING: frozenset[str] = frozenset(
     {"succeeded", "password_expired", "reset_required", "two_factor_mandatory"}
 )
 """Outcomes of a login in which everything that was asked for was right."""
-
-
-class NotEnrolled(State):
-    kind: Literal["not_enrolled"] = "not_enrolled"
-
-
-class Enrolled(State):
-    kind: Literal["enrolled"] = "enrolled"
-    authenticator: str
-    method: Literal["totp"]
-    since: Moment
-
-
-class Disabled(State):
-    kind: Literal["disabled"] = "disabled"
-    cause: Literal["declined", "administrator", "reactivated"]
-    since: Moment
-    by: str
-
-
-SecondFactor = Annotated[NotEnrolled | Enrolled | Disabled, Field(discriminator="kind")]
-
-
-class Password(State):
-    credential: str
-    since: Moment
-
-
-class Failures(State):
-    """
-    Tries that failed.
-
-    Attributes:
-        in_a_row: How many since the last success.
-        recent: When the newest of them were, oldest first, at most `KEPT_FAILURES`.
-    """
-
-    in_a_row: int = 0
-    recent: tuple[Moment, ...] = ()
-
-    def failed(self, at: datetime) -> Self:
-        """One more."""
-        recent = (*self.recent, at)[-KEPT_FAILURES:]
-        return self.model_copy(update={"in_a_row": self.in_a_row + 1, "recent": recent})
-
-    def row_ended(self) -> Self:
-        """A success: the row is over; when the failures were is still so."""
-        return self.model_copy(update={"in_a_row": 0})
-
-
-class Link(State):
-    """
-    The newest e-mailed link.
-
-    Attributes:
-        wrong_codes: Given by this link.
-        spent: Its password is set, it was killed, or the credentials moved since.
-    """
-
-    id: str
-    ticket_digest: str
-    cause: str
-    expires: Moment
-    wrong_codes: int = 0
-    spent: bool = False
 
 
 class Person(State):

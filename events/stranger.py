@@ -1,7 +1,7 @@
 """A username that nobody holds: failed tries, so that it pauses as a known one does."""
 
+from events.credentials import Failures
 from events.facts import Counted, State
-from events.person import Failures
 from events.staff import LoginAttempted
 
 

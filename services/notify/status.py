@@ -12,10 +12,11 @@ from typing import Any, Final
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
+from events.credentials import Disabled, Enrolled
 from events.facts import Counted
 from events.log.port import AppendUnknownError
 from events.moments import write_moment
-from events.person import Disabled, Enrolled, Person
+from events.person import Person
 from events.staff import (
     RoleChanged,
     StaffDeactivated,

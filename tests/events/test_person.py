@@ -5,19 +5,9 @@ from typing import Any
 import pytest
 
 from events import streams
+from events.credentials import KEPT_FAILURES, Disabled, Enrolled, Failures, NotEnrolled, Password
 from events.facts import Counted, Fact
-from events.person import (
-    KEPT_DEVICES,
-    KEPT_FAILURES,
-    KEPT_LINKS,
-    Disabled,
-    Enrolled,
-    Failures,
-    NotEnrolled,
-    Password,
-    Person,
-    evolve,
-)
+from events.person import KEPT_DEVICES, KEPT_LINKS, Person, evolve
 from events.staff import (
     AuthenticatorProposed,
     CodeChecked,

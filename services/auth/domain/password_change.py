@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from events.credentials import Link
 from events.log.proposal import Draft
 from events.organisation import Policy
-from events.person import Link, Person
+from events.person import Person
 from events.staff import (
     AuthenticatorProposed,
     Choice,

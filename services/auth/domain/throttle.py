@@ -9,7 +9,8 @@ that it says nothing about who exists (ASVS 5.0 V6.3).
 from datetime import datetime, timedelta
 from typing import Final
 
-from events.person import Failures, Person
+from events.credentials import Failures
+from events.person import Person
 
 FADES_AFTER: Final = timedelta(hours=1)
 """A failed login older than this slows nothing down."""

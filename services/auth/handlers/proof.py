@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from typing import Final
 from uuid import uuid4
 
-from events.person import Enrolled, Person
+from events.credentials import Enrolled
+from events.person import Person
 from events.vault.personal import seal_source
 from events.vault.port import MissingEntryError
 from events.vault.sealing import Kind, SealedEntry, UnsealingError, unseal

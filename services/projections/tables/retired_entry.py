@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable
 
-from events.person import Enrolled, Person
+from events.credentials import Enrolled
+from events.person import Person
 from services.projections.tables.projection import Projection
 from services.projections.tables.step import Step
 from services.projections.tables.table import TEXT, Row, Table

@@ -6,13 +6,16 @@ from uuid import uuid4
 import pytest
 
 from events import streams
+from events.credentials import Failures, Link
 from events.facts import Counted, Fact, Position
 from events.organisation import TwoFactorPolicyChanged
-from events.person import Failures, Link, Person
+from events.person import Person
 from events.staff import (
     CodeChecked,
     LoginAttempted,
     PasswordLinkIssued,
+    PasswordRehashed,
+    PasswordRepeated,
     PasswordSet,
     StaffDeactivated,
     StaffDetailsChanged,
@@ -108,6 +111,16 @@ class TestChanges:
         due = notice(counted(fact), person(), NOW)
         assert due is not None
         assert due.template == template
+
+    @pytest.mark.parametrize(
+        "fact",
+        [
+            PasswordRehashed(credential=str(uuid4())),
+            PasswordRepeated(change=str(uuid4()), source=SEALED),
+        ],
+    )
+    def test_what_changes_nothing_is_not(self, fact: Fact) -> None:
+        assert notice(counted(fact), person(), NOW) is None
 
     def test_a_new_address_is_told_to_the_old_one(self) -> None:
         fact = StaffDetailsChanged(

@@ -3,9 +3,10 @@
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
+from events.credentials import Enrolled
 from events.facts import Position
 from events.organisation import Organisation, Policy
-from events.person import Enrolled, Person
+from events.person import Person
 from events.staff import Role
 from services.projections.port import LoadedPerson, Place, Session
 from services.staff.domain.rights import Rights, Sender

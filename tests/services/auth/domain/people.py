@@ -3,8 +3,9 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from events.credentials import Enrolled, Failures, Link, Password
 from events.organisation import Policy
-from events.person import Enrolled, Failures, Link, Password, Person
+from events.person import Person
 
 NOW = datetime(2026, 11, 24, 9, tzinfo=UTC)
 ORGANISATION = "00000000-0000-4000-8000-000000000010"

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from events import streams
+from events.credentials import Password
 from events.log.proposal import Draft
 from events.organisation import Policy
-from events.person import Password, Person
+from events.person import Person
 from events.staff import CodeChecked, LoginAttempted, PasswordLinkIssued, PasswordRehashed
 from services.auth.domain import login
 from services.auth.domain.decision import (

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from events.person import KEPT_LINKS, Failures, Person
+from events.credentials import Failures
+from events.person import KEPT_LINKS, Person
 from services.auth.domain import throttle
 from tests.services.auth.domain.people import DEVICE, NOW, enrolled, failures, link, person
 
