@@ -109,6 +109,23 @@ class TestAFaultOfOurs:
         names = await office.counted(streams.account(acme, sam.staff_id))
         assert names.count("staff_deactivated") == 1
 
+    async def test_of_the_vault_s_is_one_person_s_alone(
+        self, office: Office, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Whoever may write to the vault's topic can have a data key forgotten: no more stops."""
+        monkeypatch.setattr(consuming, "TRIES_WITHOUT_AN_ENTRY", 2)
+        async with office.consuming():
+            acme = await office.organisation()
+            sam, eve = await office.join(acme), await office.join(acme)
+            await office.world.vault.forget(sam.data_key)
+            key = uuid().encode()
+            await office.put(office.write("deactivate_staff", office.about(sam)), key=key)
+            after = await office.send("deactivate_staff", office.about(eve))
+        assert after["outcome"] == "accepted"
+        letter = await office.dead_letter(key)
+        assert letter["reason"] == "internal-error"
+        assert "MissingEntryError" in letter["detail"]
+
     async def test_is_shown_while_it_lasts(
         self, office: Office, monkeypatch: pytest.MonkeyPatch
     ) -> None:
