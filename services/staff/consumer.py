@@ -95,6 +95,7 @@ class Consumer:
         self._partitions, self._source, self._outlet = partitions, source, outlet
         self._handler, self._lease, self._folded = handler, lease, folded
         self._stops = stops
+        self._gone: set[str] = set()
 
     async def run(self) -> None:
         """Deal with what is there and what comes, until cancelled."""
@@ -162,14 +163,22 @@ class Consumer:
                 else:
                     faults += 1
                     _tell("command.fault", error, **place)
-                    if faults >= _tries(error):
+                    if faults >= self._tries(error):
                         letter = _set_aside(raw, error)
+                        if isinstance(error, MissingEntryError):
+                            self._gone.add(str(error))
                         continue
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE_S)
             else:
                 self._stops.goes_on(raw.partition)
                 return
+
+    def _tries(self, error: Exception) -> int:
+        """How many *error* is worth; an entry of the vault is waited for once."""
+        if not isinstance(error, MissingEntryError) or str(error) in self._gone:
+            return TRIES
+        return TRIES_WITHOUT_AN_ENTRY
 
     async def _publish(self, handled: Answered | DeadLetter) -> None:
         if isinstance(handled, DeadLetter):
@@ -193,10 +202,6 @@ class Consumer:
                 outcome=outcome.outcome,
                 reason=outcome.reason,
             )
-
-
-def _tries(error: Exception) -> int:
-    return TRIES_WITHOUT_AN_ENTRY if isinstance(error, MissingEntryError) else TRIES
 
 
 def _set_aside(raw: RawCommand, error: Exception) -> DeadLetter:
