@@ -41,7 +41,8 @@ def listen(host: str, port: int, option: str = "--port") -> socket.socket:
         CannotStartError: It is taken, or the address isn't this machine's.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    bound = socket.socket(family, socket.SOCK_STREAM)
+    # By its protocol asyncio knows that it may turn off Nagle's algorithm, which costs 40 ms.
+    bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         bound.bind((host, port))
