@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from services.cli import told
-from services.cli.auditing import From, print_json, progress_of
+from services.cli.evidence import From, print_json, progress_of
 from services.cli.failures import FailureError
 from services.cli.inspection import Json, history, moment
 

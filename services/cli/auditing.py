@@ -1,6 +1,5 @@
-"""Commands by which an auditor needs to trust nobody: verify, checkpoint, prove."""
+"""Commands by which an auditor needs to trust nobody: verify and checkpoint; and prove."""
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -8,30 +7,28 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from services.cli import told
+from services.cli.evidence import (
+    Checkpoints,
+    From,
+    SigningKey,
+    VerifyingKey,
+    kept,
+    mac_keys,
+    print_json,
+    progress_of,
+    signing_key_of,
+    signing_path,
+    verification_key,
+)
 from services.cli.failures import FailureError
-from services.cli.inspection import Json, Progress, history, table
+from services.cli.inspection import Json, history, table
+from services.cli.proving import check_proof, prove
 
 if TYPE_CHECKING:
     from services.audit.checkpoint import Checkpoint
-    from services.audit.history import History
     from services.audit.notes import VerificationKey
     from services.audit.verify import Keys, Verified
-    from services.publisher import PublisherKey
-    from services.settings import Settings
 
-From = Annotated[Path | None, typer.Option("--from", help="Read a dump instead of Kafka.")]
-VerifyingKey = Annotated[
-    str | None,
-    typer.Option("--key", help="The verification key, or its file. [default: the signing key's]"),
-]
-SigningKey = Annotated[
-    Path | None,
-    typer.Option(help="The checkpoints' private key. [default: checkpoint.json in keys/]"),
-]
-Checkpoints = Annotated[
-    list[Path] | None,
-    typer.Option(help="A file of checkpoints that you kept; may be repeated."),
-]
 _KEY_ID = "checkpoint"
 
 
@@ -60,13 +57,13 @@ def verify(
     from services.audit.verify import verify as run  # noqa: PLC0415
 
     if proof is not None:
-        _check_proof(proof, key, as_json=as_json)
+        check_proof(proof, key, as_json=as_json)
         return
     settings = told.settings()
-    reading, keys = history(settings, source), _keys(settings, source, without=without_keys)
-    verifying = _verification_key(settings, key)
+    reading, keys = history(settings, source), mac_keys(settings, source, without=without_keys)
+    verifying = verification_key(settings, key)
     signed, refused = (
-        opened([*reading.notes, *_kept(checkpoints)], verifying) if verifying else ([], 0)
+        opened([*reading.notes, *kept(checkpoints)], verifying) if verifying else ([], 0)
     )
     with progress_of(reading) as progress:
         found = run(reading, keys, signed, progress.advance)
@@ -115,10 +112,10 @@ def checkpoint(
     from services.foundation import connection_of  # noqa: PLC0415
 
     settings = told.settings()
-    private = _signing_key(signing_key).private()
+    private = signing_key_of(signing_key).private()
     name = f"twofold/{settings.environment}"
-    reading, keys = history(settings, None), _keys(settings, None, without=False)
-    signed, _ = opened([*reading.notes, *_kept(checkpoints)], public_of(private, name))
+    reading, keys = history(settings, None), mac_keys(settings, None, without=False)
+    signed, _ = opened([*reading.notes, *kept(checkpoints)], public_of(private, name))
     with progress_of(reading) as progress:
         found = run(reading, keys, signed, progress.advance)
     for sentence in complaints(found):
@@ -165,8 +162,8 @@ def key(
 
     settings = told.settings()
     if new:
-        PublisherKey(_KEY_ID, secrets.token_bytes(KEY_BYTES)).save(_signing_path(signing_key))
-    private = _signing_key(signing_key).private()
+        PublisherKey(_KEY_ID, secrets.token_bytes(KEY_BYTES)).save(signing_path(signing_key))
+    private = signing_key_of(signing_key).private()
     verifying = public_of(private, f"twofold/{settings.environment}")
     if as_json:
         print_json(
@@ -176,184 +173,12 @@ def key(
         typer.echo(str(verifying))
 
 
-def prove(
-    position: Annotated[
-        str | None,
-        typer.Argument(help="A record's, generation:partition:offset. [default: all projections]"),
-    ] = None,
-    source: From = None,
-    verifying_key: VerifyingKey = None,
-    checkpoints: Checkpoints = None,
-    out: Annotated[Path | None, typer.Option(help="Write the proof here. [default: print]")] = None,
-    *,
-    as_json: Json = False,
-) -> None:
-    """
-    Prove that the projections equal the history; or, given a POSITION, that a record is part of it.
-
-    Without a position, the history is folded again, up to where PostgreSQL stands, and compared
-    with every table, row by row. With one, a proof is made that the record, with its fate, is part
-    of what a checkpoint was signed of. Check it with: twofold audit verify --proof FILE --key KEY
-    """
-    if position is None:
-        _prove_projections(as_json=as_json)
-        return
-    from events.facts import Position  # noqa: PLC0415
-    from services.audit.proof import prove as run  # noqa: PLC0415
-
-    settings = told.settings()
-    reading, keys = history(settings, source), _keys(settings, source, without=False)
-    verifying = _verification_key(settings, verifying_key)
-    if verifying is None:
-        raise FailureError("Say whose checkpoints are believed: --key, as twofold audit key prints")
-    try:
-        place = Position.parse(position)
-    except ValueError:
-        raise FailureError(f"{position[:80]!r} is no position.") from None
-    with progress_of(reading) as progress:
-        notes = [*reading.notes, *_kept(checkpoints)]
-        made = run(reading, keys, place, notes, verifying, progress.advance)
-    text = json.dumps(made.to_json(), indent=2)
-    if out is None:
-        typer.echo(text)
-        return
-    try:
-        with out.open("x", encoding="utf-8") as file:
-            file.write(text + "\n")
-    except OSError as error:
-        raise FailureError(f"{out} can't be written: {error.strerror}.") from error
-    typer.echo(f"The proof is in {out}.")
-
-
 COMMANDS: dict[str, Callable[..., None]] = {
     "verify": verify,
     "checkpoint": checkpoint,
     "key": key,
     "prove": prove,
 }
-
-
-def _prove_projections(*, as_json: bool) -> None:
-    import asyncio  # noqa: PLC0415
-    from dataclasses import asdict  # noqa: PLC0415
-
-    from services.foundation import connection_of, load_ring  # noqa: PLC0415
-    from services.projections.comparison import compare  # noqa: PLC0415
-
-    settings = told.settings()
-    ring = load_ring(settings)
-    with Progress(0) as progress:
-        found = asyncio.run(
-            compare(
-                settings.database.get_secret_value(),
-                connection_of(settings),
-                ring.mac.keys,
-                begin=progress.expect,
-                advance=progress.advance,
-            )
-        )
-    if as_json:
-        print_json(asdict(found) | {"equal": found.equal, "unread": found.unread})
-    else:
-        table(
-            ("table", "rows", ""),
-            [
-                (
-                    one.table, one.rows,
-                    "may not be read by this role" if not one.readable
-                    else f"{one.differing} differ" if one.differing else "equal",
-                )
-                for one in found.tables
-            ],
-        )  # fmt: skip
-        for one in found.tables:
-            for each in one.differences:
-                where = ", ".join(f"{name}={value}" for name, value in each.key.items())
-                what = f"{each.what}: {', '.join(each.columns)}" if each.columns else each.what
-                typer.echo(f"{one.table}: {where}: {what}")
-        for partition, why in found.halted.items():
-            typer.echo(f"Partition {partition} was compared up to where the rule halts: {why}")
-        reached = " ".join(f"{p}:{offset}" for p, offset in sorted(found.positions.items()))
-        typer.echo(f"Both as of offsets {reached}.")
-    if not found.equal:
-        raise FailureError("The projections aren't what the history says.")
-
-
-def _check_proof(path: Path, key: str | None, *, as_json: bool) -> None:
-    from services.audit.notes import VerificationKey  # noqa: PLC0415
-    from services.audit.proof import Proof  # noqa: PLC0415
-
-    if key is None:
-        raise FailureError("A proof is checked with --key, the verification key that you hold.")
-    found = Proof.load(path)
-    signed = found.check(VerificationKey.given(key))
-    value = (found.record.value or b"").decode("utf-8", "replace")
-    if as_json:
-        print_json(
-            {
-                "proved": True,
-                "position": str(found.position),
-                "fate": str(found.fate),
-                "append_time_ms": found.record.append_time_ms,
-                "value": value,
-                "checkpoint": signed.to_json(),
-            }
-        )
-        return
-    typer.echo(
-        f"Proved: the record at {found.position} is there, and is {found.fate}, in the first"
-        f" {signed.next_offset} records of its partition as signed.\n{value}"
-    )
-
-
-def progress_of(reading: "History") -> Progress:
-    """How far the reading of a history got, on standard error."""
-    return Progress(sum(span.end - span.start for span in reading.spans))
-
-
-def _keys(settings: "Settings", source: Path | None, *, without: bool) -> "Keys":
-    """The MAC keys; None where the dump's word is taken."""
-    from services.foundation import load_ring  # noqa: PLC0415
-
-    if without:
-        if source is None:
-            raise FailureError("Without a key ring, only a dump can be verified: --from FILE.")
-        return None
-    return load_ring(settings).mac.keys
-
-
-def _verification_key(settings: "Settings", given: str | None) -> "VerificationKey | None":
-    from services.audit.notes import VerificationKey, public_of  # noqa: PLC0415
-
-    if given is not None:
-        return VerificationKey.given(given)
-    if not _signing_path(None).exists():
-        return None
-    return public_of(_signing_key(None).private(), f"twofold/{settings.environment}")
-
-
-def _signing_path(given: Path | None) -> Path:
-    return given or told.folder() / "keys" / "checkpoint.json"
-
-
-def _signing_key(given: Path | None) -> "PublisherKey":
-    from services.publisher import PublisherKey  # noqa: PLC0415
-
-    path = _signing_path(given)
-    if not path.exists():
-        raise FailureError(
-            f"There is no key for checkpoints at {path}; make one with: twofold audit key --new"
-        )
-    return PublisherKey.load(path)
-
-
-def _kept(files: Sequence[Path] | None) -> list[str]:
-    from services.audit.notes import split  # noqa: PLC0415
-
-    try:
-        return [note for file in files or () for note in split(file.read_text(encoding="utf-8"))]
-    except (OSError, UnicodeDecodeError):
-        raise FailureError("A file of checkpoints can't be read.") from None
 
 
 def _show_verified(found: "Sequence[Verified]") -> None:
@@ -391,8 +216,3 @@ def _say_what_covers(
         typer.echo(f"{refused} notes aren't checkpoints signed by this key; they prove nothing.")
     if keys is None:
         typer.echo("MACs weren't checked; what a checkpoint covers is as its signer judged it.")
-
-
-def print_json(value: object) -> None:
-    """Print *value* for programs."""
-    typer.echo(json.dumps(value, indent=2))
