@@ -17,7 +17,7 @@ _EXPECTED: Final = frozenset(
         "services.demo.run.NotRunningError",
         "services.demo.world.NotShownError",
         "services.foundation.CannotStartError",
-        "services.projections.comparison.HistoryCutError",
+        "services.projections.refolding.HistoryCutError",
         "services.projections.rebuild.RebuildError",
         "services.projections.port.ProjectionUnavailableError",
         "services.publisher.PublishError",

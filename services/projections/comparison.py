@@ -7,59 +7,34 @@ the history up to the positions that this snapshot says. Of the folded rows only
 """
 
 import asyncio
-import json
-from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from hashlib import blake2b
 from typing import Any, Final
 
 import asyncpg
 
 from events import topics
-from events.acceptance import PartitionState
-from events.log.bulk import bounds, bulk_read
 from events.log.clients import Connection
 from services.projections import bookkeeping, schema, tables
-from services.projections.batch import envelopes, fold
 from services.projections.database import SETTINGS, translated
 from services.projections.port import ProjectionUnavailableError
-from services.projections.states import States, needs_of
+from services.projections.refolding import (
+    POSITION,
+    Advance,
+    Folded,
+    Folding,
+    digest_of,
+    normal,
+)
 from services.projections.tables import Row, Table
-from services.projections.tables.table import MOMENT, TEXT
 
 SHOWN: Final = 20
 """Differences of one table that are told of at most."""
 
-_AT_ONCE: Final = 1_000
 _RECENT: Final = timedelta(days=bookkeeping.KEPT_DAYS - 1)
 _FROM_ELSEWHERE: Final = ("stranger", "vault_entry")
 """Tables that aren't folded from the history, but from topics that forget."""
-
-POSITION: Final = Table(
-    "partition_state",
-    {
-        "topic": TEXT,
-        "partition": "int NOT NULL",
-        "next_offset": "bigint NOT NULL",
-        "clock": MOMENT,
-        "running": TEXT,
-        "generation": TEXT,
-        "partitions": "int NOT NULL",
-        "last_digest": TEXT,
-        "last_time_ms": "bigint NOT NULL",
-    },
-    key=("topic", "partition"),
-)
-"""What is compared of the positions; the table itself is made elsewhere."""
-
-Advance = Callable[[int], None]
-Keeping = Mapping[str, Collection[Row]]
-
-
-class HistoryCutError(Exception):
-    """The history ends before what was folded from it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +142,7 @@ async def compare(
             )
         positions = {row["partition"]: row["next_offset"] for row in found}
         begin(sum(positions.values()))
-        folding = _Folding(kafka, topic, keys, positions, datetime.now(UTC) - _RECENT)
+        folding = Folding(kafka, topic, keys, positions, datetime.now(UTC) - _RECENT)
         folded = await asyncio.to_thread(folding.run, advance)
         with translated():
             compared = [await _table(connection, table, folded, folding) for table in _tables()]
@@ -178,82 +153,8 @@ async def compare(
     return Comparison(schema.name(), positions, compared, folded.halted)
 
 
-@dataclass(slots=True)
-class _Folded:
-    """Rows' digests by table and key; whole rows of those that are asked for."""
-
-    digests: dict[str, dict[Row, bytes]] = field(default_factory=lambda: defaultdict(dict))
-    rows: dict[str, dict[Row, Row]] = field(default_factory=lambda: defaultdict(dict))
-    halted: dict[int, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class _Folding:
-    """How the history is folded; blocking, for a thread."""
-
-    kafka: Connection | str
-    topic: str
-    keys: Mapping[str, bytes] = field(repr=False)
-    positions: Mapping[int, int]
-    recent: datetime
-
-    def run(self, advance: Advance = lambda _: None, keeping: Keeping | None = None) -> _Folded:
-        folded = _Folded()
-        for partition, end in sorted(self.positions.items()):
-            low, high = bounds(self.kafka, self.topic, partition)
-            if low > 0 or high < end:
-                raise HistoryCutError(
-                    f"Partition {partition} of {self.topic} holds offsets {low} to {high}; up to"
-                    f" {end} were folded from it: history was cut."
-                )
-            self._partition(partition, end, folded, advance, keeping)
-        return folded
-
-    def _partition(
-        self,
-        partition: int,
-        end: int,
-        folded: _Folded,
-        advance: Advance,
-        keeping: Keeping | None,
-    ) -> None:
-        state, states = PartitionState(partition), States()
-        state.heads = states.heads
-        last = None
-        for records in bulk_read(self.kafka, self.topic, partition, 0, end):
-            for first in range(0, len(records), _AT_ONCE):
-                some = records[first : first + _AT_ONCE]
-                states.begin(needs_of(envelopes(some)))
-                batch = fold(self.topic, state, states, some, self.keys, kept_since=self.recent)
-                for table, rows in batch.rows.items():
-                    _add(folded, table, rows, keeping)
-                last = batch.judged[-1] if batch.judged else last
-                if batch.halt is not None:
-                    folded.halted[partition] = str(batch.halt)
-                    return
-            advance(len(records))
-        row = (
-            self.topic, partition, state.next_offset, state.clock, state.running,
-            state.generation, state.partitions, last.digest if last else "",
-            last.record.append_time_ms if last else 0,
-        )  # fmt: skip
-        _add(folded, POSITION, {POSITION.key_of(row): row}, keeping)
-
-
-def _add(folded: _Folded, table: Table, rows: Mapping[Row, Row], keeping: Keeping | None) -> None:
-    """Take rows over, as the database does: the first stays where the table only grows."""
-    digests = folded.digests[table.name]
-    for key, row in rows.items():
-        if table.grows and key in digests:
-            continue
-        normal = _normal(table, row)
-        digests[key] = _digest(normal)
-        if keeping is not None and key in keeping.get(table.name, ()):
-            folded.rows[table.name][key] = normal
-
-
 async def _table(
-    connection: asyncpg.Connection, table: Table, folded: _Folded, folding: _Folding
+    connection: asyncpg.Connection, table: Table, folded: Folded, folding: Folding
 ) -> Compared:
     left = dict(folded.digests.get(table.name, {}))
     told = Compared(table.name, rows=len(left))
@@ -267,7 +168,7 @@ async def _table(
         expected = left.pop(key, None)
         if expected is None:
             _differs(told, table, key, "extra")
-        elif expected != _digest(_normal(table, row)):
+        elif expected != digest_of(normal(table, row)):
             _differs(told, table, key, "altered")
     for key in left:
         _differs(told, table, key, "missing")
@@ -275,7 +176,7 @@ async def _table(
 
 
 async def _live(
-    connection: asyncpg.Connection, table: Table, folding: _Folding, keys: Any = None
+    connection: asyncpg.Connection, table: Table, folding: Folding, keys: Any = None
 ) -> Any:
     columns = ", ".join(f'"{name}"' for name in table.columns)
     condition, arguments = "true", list[Any]()
@@ -293,7 +194,7 @@ async def _live(
 
 
 async def _name_columns(
-    connection: asyncpg.Connection, compared: list[Compared], folding: _Folding
+    connection: asyncpg.Connection, compared: list[Compared], folding: Folding
 ) -> None:
     """Say which columns of altered rows differ: fold once more, keeping those rows."""
     by_name = {table.name: table for table in _tables()}
@@ -310,7 +211,7 @@ async def _name_columns(
             async for row in _live(connection, table, folding, keeping[one.table]):
                 key = table.key_of(row)
                 pairs = zip(
-                    table.columns, _normal(table, row), folded.rows[one.table][key], strict=True
+                    table.columns, normal(table, row), folded.rows[one.table][key], strict=True
                 )
                 changed[key] = tuple(name for name, here, there in pairs if here != there)
         one.differences = [
@@ -323,27 +224,6 @@ def _differs(told: Compared, table: Table, key: Row, what: str) -> None:
     told.differing += 1
     if len(told.differences) < SHOWN:
         told.differences.append(Difference(dict(zip(table.key, key, strict=True)), what))
-
-
-def _normal(table: Table, row: Row) -> Row:
-    """A row as it is compared, wherever it comes from."""
-    return tuple(
-        _value(kind, value) for kind, value in zip(table.columns.values(), row, strict=True)
-    )
-
-
-def _value(kind: str, value: Any) -> Any:
-    if value is None:
-        return None
-    if kind.startswith("jsonb"):
-        return json.dumps(json.loads(value), sort_keys=True)
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat()
-    return bytes(value).hex() if kind.startswith("bytea") else value
-
-
-def _digest(normal: Row) -> bytes:
-    return blake2b(json.dumps(normal).encode(), digest_size=16).digest()
 
 
 def _tables() -> Iterator[Table]:

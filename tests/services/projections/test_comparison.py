@@ -10,8 +10,9 @@ from events.log.proposal import Draft
 from events.staff import StaffForgotten
 from services.audit.history import KafkaHistory
 from services.audit.verify import complaints, verify
-from services.projections.comparison import Compared, Comparison, HistoryCutError, compare
+from services.projections.comparison import Compared, Comparison, compare
 from services.projections.port import ProjectionUnavailableError
+from services.projections.refolding import HistoryCutError
 from tests.services.projections.everything import everything
 from tests.services.projections.worlds import PARTITIONS, World, make_world, until
 
