@@ -65,7 +65,7 @@ class Link(State):
     The newest e-mailed link.
 
     Attributes:
-        wrong_codes: Given by this link.
+        wrong_codes: Given by this link, those that were used before included.
         spent: Its password is set, it was killed, or the credentials moved since.
     """
 

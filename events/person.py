@@ -269,14 +269,13 @@ def _code(person: Person, fact: CodeChecked, at: datetime) -> dict[str, Any]:
         if by_link:
             return changes | {"wrong_link_codes": person.wrong_link_codes.row_ended()}
         return changes | {"wrong_codes": person.wrong_codes.row_ended(), "verified": at}
-    if fact.outcome != "wrong_code":
-        return {}
-    if not by_link:
-        return {"wrong_codes": person.wrong_codes.failed(at)}
-    changes = {"wrong_link_codes": person.wrong_link_codes.failed(at)}
-    if person.link and person.link.id == fact.link:
+    changes = {}
+    if by_link and not accepted and person.link and person.link.id == fact.link:
         wrong_codes = person.link.wrong_codes + 1
         changes["link"] = person.link.model_copy(update={"wrong_codes": wrong_codes})
+    if fact.outcome == "wrong_code":
+        row = "wrong_link_codes" if by_link else "wrong_codes"
+        changes[row] = getattr(person, row).failed(at)
     return changes
 
 

@@ -257,6 +257,12 @@ class TestLinks:
         assert (somebody.link.wrong_codes, somebody.wrong_link_codes.in_a_row) == (3, 3)
         assert somebody.wrong_codes.in_a_row == somebody.failed_logins.in_a_row == 0
 
+    def test_whatever_was_wrong_with_them_they_use_the_link_up(self) -> None:
+        outcomes = ["wrong_code", "code_already_used", "authenticator_suspended"]
+        somebody = person(ENROLLED, link(), *[code("link", one, link=LINK) for one in outcomes])
+        assert somebody.link is not None
+        assert (somebody.link.wrong_codes, somebody.wrong_link_codes.in_a_row) == (3, 1)
+
     def test_a_wrong_code_by_an_older_link_is_not_the_newest_ones(self) -> None:
         somebody = person(link(), code("link", "wrong_code", link=uuid()))
         assert somebody.link is not None

@@ -158,7 +158,8 @@ def check_link_code(
         link=link.id,
     )
     drafts = [Draft(codes(person), checked)]
-    if outcome == "wrong_code" and link.wrong_codes + 1 >= throttle.LINK_KILLED_AT:
+    # Whatever was wrong with it: nobody appends to the history without end.
+    if not accepted and link.wrong_codes + 1 >= throttle.LINK_KILLED_AT:
         killed = PasswordLinkKilled(link=link.id, cause="wrong_codes")
         drafts.append(Draft(links(person), killed))
     return accepted, Decision(drafts, frozenset({account(person)}), link.expires)

@@ -149,6 +149,15 @@ class TestCheckLinkCode:
         assert not opens
 
     @pytest.mark.parametrize(
+        ("state", "step"), [({}, STEP - 1), ({"wrong_codes": failures(100)}, STEP)]
+    )
+    def test_a_used_one_and_a_suspended_ones_kill_it_as_well(
+        self, state: dict[str, Any], step: int
+    ) -> None:
+        opens, decided = self.check(enrolled(link=link(wrong_codes=4), **state), step=step)
+        assert (opens, type(decided.drafts[-1].fact)) == (False, PasswordLinkKilled)
+
+    @pytest.mark.parametrize(
         "somebody",
         [
             person(),
