@@ -252,6 +252,9 @@ class Queries(Protocol):
     ) -> tuple[Sequence[LoginRow], Position]:
         """The newest lines of a person's login history, newest first."""
 
+    async def decided(self, command_ids: Collection[str], publisher: str) -> Collection[str]:
+        """Those of *publisher*'s commands of which something has become."""
+
     async def outcomes(self, command_id: str, publisher: str) -> Sequence[CommandRow]:
         """
         What became of *publisher*'s command; others' under the same id are none of its.

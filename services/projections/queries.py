@@ -1,7 +1,7 @@
 """Answers for people and APIs."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from typing import Final
 
@@ -102,6 +102,11 @@ class PgQueries:
         ]
         return lines, position
 
+    async def decided(self, command_ids: Collection[str], publisher: str) -> Collection[str]:
+        with translated():
+            found = await self._pool.fetch(_DECIDED, list(command_ids), publisher)
+        return [row["command_id"] for row in found]
+
     async def outcomes(self, command_id: str, publisher: str) -> Sequence[CommandRow]:
         with translated():
             found = await self._pool.fetch(_OUTCOMES, command_id, publisher)
@@ -174,6 +179,10 @@ _HISTORY: Final = """
 _LOGINS: Final = """
     SELECT * FROM login_history WHERE organisation_id = $1 AND staff_id = $2
      ORDER BY "offset" DESC LIMIT $3
+"""
+
+_DECIDED: Final = """
+    SELECT command_id FROM command_outcome WHERE command_id = ANY($1::text[]) AND publisher = $2
 """
 
 _OUTCOMES: Final = """

@@ -23,6 +23,7 @@ from rich.console import Console
 from events import topics
 from events.keys import KeyRing
 from events.log import broker
+from events.streams import partition_for_key
 from infra.local.ports import free_port
 from infra.local.processes import Process
 from services.demo.flows import AHEAD, World
@@ -209,6 +210,11 @@ class Attacked(World):
         outcomes = Log(self.stack.kafka, self.topic("twofold.command-outcomes"))
         commands = self.topic("twofold.commands")
         return Publisher(self.stack.kafka, AUDIENCE, key_id, key, outcomes, commands)
+
+
+def beside(organisation_id: str) -> int:
+    """The partition that an organisation's commands stand in."""
+    return partition_for_key(organisation_id.encode(), PARTITIONS)
 
 
 def webs_of(world: Attacked) -> list[Recorded]:

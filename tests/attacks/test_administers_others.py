@@ -5,11 +5,10 @@ from uuid import uuid4
 
 import pytest
 
-from events.streams import partition_for_key
 from services.demo.flows import accepted, rejected
 from services.demo.world import Answer, Somebody
 from tests.attacks.conftest import Publishers
-from tests.attacks.system import HOME, NO_THANKS, PARTITIONS, SETUP_NEW, Attacked, until
+from tests.attacks.system import HOME, NO_THANKS, SETUP_NEW, Attacked, beside, until
 
 REASON = "Because I can."
 
@@ -34,11 +33,6 @@ def acts(somebody: Somebody) -> dict[str, dict[str, object]]:
         "set_two_factor_policy": {**where, "mandatory": False, "reason": REASON},
         "set_password_expiry": {**where, "max_age_days": 1, "reason": REASON},
     }  # fmt: skip
-
-
-def beside(organisation_id: str) -> int:
-    """The partition that its commands stand in."""
-    return partition_for_key(organisation_id.encode(), PARTITIONS)
 
 
 def sent(world: Attacked, actor: Somebody, name: str, data: dict[str, object]) -> Answer:

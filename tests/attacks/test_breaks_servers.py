@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from services.demo.flows import AHEAD, accepted
-from tests.attacks.system import SETUP_NEW, Attacked
+from tests.attacks.system import SETUP_NEW, Attacked, beside, until
 
 WRONG = "guessed-many-times-1"
 
@@ -56,6 +56,39 @@ class TestOverload:
         assert huge.status_code == 413
         long = web.post("/api/login/finish", {"login": started, "password": "x" * 1_000})
         long.expect(401, "invalid-credentials")
+
+
+class TestCommands:
+    @pytest.mark.row(8)
+    def test_one_administrator_s_flood_holds_up_no_other_organisation(
+        self, world: Attacked, organisation: str
+    ) -> None:
+        """They stand in one line: it would be as long as whoever sends fastest wants it to be."""
+        ada, sam = world.administrator(organisation), world.invite(organisation)
+        neighbour = world.organisation("Next in Line")
+        while beside(neighbour) != beside(organisation):
+            neighbour = world.organisation("Next in Line")
+        bob, ned = world.administrator(neighbour), world.invite(neighbour)
+        over, answers = threading.Event(), list[int]()
+
+        def flood(_: int) -> None:
+            body = {"type": "reactivate_staff", "data": world.about(sam)}
+            while not over.is_set():
+                answers.append(world.staff.post("/api/commands", body, ada.session).status)
+
+        with ThreadPoolExecutor(24) as pool:
+            flooding = [pool.submit(flood, n) for n in range(24)]
+            until(lambda: len(answers) > 300, 60)
+            began = time.monotonic()
+            try:
+                accepted(world.command(bob, "deactivate_staff", world.about(ned)))
+            finally:
+                over.set()
+            waited = time.monotonic() - began
+            for one in flooding:
+                one.result()
+        assert set(answers) <= {202, 503}, set(answers)
+        assert waited < 5, waited
 
 
 class TestCrashes:

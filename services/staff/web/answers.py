@@ -19,7 +19,7 @@ MEANS: Final = {
     403: "not-permitted, two-factor-required; step-up-required",
     404: "not-found: it isn't there, or is another organisation's",
     422: "invalid",
-    503: "not-yet: at_least isn't reached; unavailable; with Retry-After",
+    503: "not-yet: at_least isn't reached; busy; unavailable; with Retry-After",
 }
 """Problems, and what each status means."""
 

@@ -41,6 +41,13 @@ class Caller:
         return f"service/{self.api_key.id if self.api_key else ''}"
 
     @property
+    def party(self) -> str:
+        """Whom they share with what only so many can have: administrators, their organisation."""
+        if self.found is None or self.found.loaded.person.role == "support":
+            return self.actor
+        return self.found.loaded.person.organisation_id
+
+    @property
     def session_id(self) -> str | None:
         """The session's id."""
         return self.found.session.id if self.found else None

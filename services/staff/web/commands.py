@@ -20,12 +20,14 @@ from events.commands import (
     sign,
     write_command,
 )
+from events.log.port import LogError
 from services.projections.port import CommandRow
 from services.staff.domain.errors import NotPermittedError, RefusedError, StepUpRequiredError
 from services.staff.domain.rights import Rights, check
 from services.staff.web import callers
 from services.staff.web.answers import MEANS, OutcomeAnswer, SentAnswer
 from services.staff.web.ground import Ground
+from services.staff.web.under_way import UnderWay
 from services.web.bodies import Body, StrictRoute
 from services.web.documented import BEARER, problems
 from services.web.plumbing import request_id
@@ -73,6 +75,7 @@ class Commands:
         self._signing_id, self._signing_key = ground.ring.signing_id, ground.ring.signing_key()
         # A retry must be the same bytes: its time of writing would make it another command.
         self._published: OrderedDict[str, bytes] = OrderedDict()
+        self._under_way = UnderWay(lambda ids: ground.queries.decided(ids, self._signing_id))
 
     async def send(
         self, body: CommandBody, caller: callers.Caller, *, key: str | None, correlation_id: str
@@ -91,7 +94,7 @@ class Commands:
 
         Raises:
             Problem: 422 where it is no command; 403 where the consumer would refuse it for want of
-                rights or of a step-up.
+                rights or of a step-up; 503 where too many of theirs are under way.
             LogUnavailableError: It may or may not be published.
         """
         ground, command = self._ground, _parse(body)
@@ -100,6 +103,7 @@ class Commands:
         command_id = derived_id(self._secret, key, caller.actor, "commands", about)
         if key and await ground.queries.outcomes(command_id, self._signing_id):
             return command_id
+        await self._under_way.enter(caller.party, command_id)
         value = self._published.get(command_id) or write_command(
             command,
             command_id=command_id,
@@ -114,7 +118,11 @@ class Commands:
         if len(self._published) > _REMEMBERED:
             self._published.popitem(last=False)
         headers = sign(value, self._signing_id, self._signing_key)
-        await ground.outbox.publish(command.organisation_id, value, headers)
+        try:
+            await ground.outbox.publish(command.organisation_id, value, headers)
+        except LogError:
+            self._under_way.leave(caller.party, command_id)
+            raise
         return command_id
 
     async def outcome(
