@@ -59,7 +59,7 @@ class TestOverload:
 
 
 class TestCommands:
-    @pytest.mark.row(8)
+    @pytest.mark.row(61)
     def test_one_administrator_s_flood_holds_up_no_other_organisation(
         self, world: Attacked, organisation: str
     ) -> None:
