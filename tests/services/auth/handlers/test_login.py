@@ -17,7 +17,8 @@ from events.vault.sealing import SealedEntry
 from services.auth.handlers.ground import REFUSED_EVERY
 from services.shares import known, stranger
 from tests.services.auth.handlers.meddling import CountingPasswords, MeddlingPasswords
-from tests.services.auth.stage import BETTER, GOOD, HOME, Somebody, Stage, Web
+from tests.services.auth.stage import HOME, Stage
+from tests.services.auth.web_client import BETTER, GOOD, Somebody, Web
 
 SEALED = "A" * 40
 

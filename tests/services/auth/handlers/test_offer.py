@@ -5,7 +5,8 @@ from datetime import timedelta
 import pytest
 
 from services.auth.domain.errors import PasswordRefusedError, TicketDeadError
-from tests.services.auth.stage import BETTER, GOOD, Stage, Web
+from tests.services.auth.stage import Stage
+from tests.services.auth.web_client import BETTER, GOOD, Web
 
 
 class TestConsider:

@@ -19,7 +19,8 @@ from services.auth.handlers import password_resets
 from services.auth.handlers.ground import Caller
 from services.auth.ports import BusyError
 from tests.services.auth.handlers.meddling import CountingPasswords, MeddlingPasswords
-from tests.services.auth.stage import BETTER, GOOD, Somebody, Stage, Web
+from tests.services.auth.stage import Stage
+from tests.services.auth.web_client import BETTER, GOOD, Somebody, Web
 
 KEY = "a-key-that-nobody-else-has-2"
 

@@ -16,7 +16,8 @@ from services.auth.handlers import rehash
 from services.auth.ports import BusyError
 from services.shares import Party, known
 from tests.services.auth.handlers.meddling import CountingPasswords
-from tests.services.auth.stage import BETTER, GOOD, Somebody, Stage, Web
+from tests.services.auth.stage import Stage
+from tests.services.auth.web_client import BETTER, GOOD, Somebody, Web
 
 KEY = "a-key-that-nobody-else-has-3"
 STRONGER_KIB = 128

@@ -12,7 +12,8 @@ from events.staff import (
     PasswordResetRequired,
     StaffDeactivated,
 )
-from tests.services.auth.stage import BETTER, GOOD, Answer, Somebody, Stage, Web
+from tests.services.auth.stage import Stage
+from tests.services.auth.web_client import BETTER, GOOD, Answer, Somebody, Web
 
 pytestmark = pytest.mark.attacks
 

@@ -10,7 +10,8 @@ from events.log.writer import Writer
 from events.staff import CodeChecked, LoginAttempted, PasswordRehashed, PasswordSet
 from events.vault.sealing import unseal
 from services.auth.adapters.passwords import Argon2Passwords
-from tests.services.auth.stage import BETTER, GOOD, Somebody, Stage, Web
+from tests.services.auth.stage import Stage
+from tests.services.auth.web_client import BETTER, GOOD, Somebody, Web
 from tests.services.projections.worlds import PARTITIONS
 
 KEY = "a-key-that-nobody-else-has-1"
