@@ -115,7 +115,7 @@ SHOWN_BY: Final = {
     56: ("test_leads_to_our_own_pages_alone",),
     57: ("test_a_trusted_proxy_names_the_caller",),
     58: ("auth/web/test_faults.py", "test_an_outage_of_the_mail_server", "test_consumer_away.py"),
-    61: ("auth/test_turns.py", "web/test_serving.py"),
+    61: ("auth/test_turns.py", "web/test_serving.py", "web/test_door.py"),
     62: ("web/test_health.py",),
 }
 """Tests elsewhere that show rows, too: parts of their ids, each enough by itself."""

@@ -6,6 +6,7 @@ from typing import Self
 
 from services.auth.ports import BusyError
 from services.shares import Party, Shares
+from services.web.door import make_way
 
 
 class Turns:
@@ -71,6 +72,7 @@ class Turn:
         self._turns, self._party, self._place = turns, party, place
 
     async def __aenter__(self) -> Self:
+        make_way()
         try:
             await self._place
         except asyncio.CancelledError:

@@ -17,6 +17,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from services.web.door import Door
 from services.web.problems import Problem, failed
 
 MAX_BODY: Final = 64 * 1024
@@ -51,7 +52,7 @@ class Plumbing:
             service: ``auth`` or ``staff``, for logs and metrics.
             trusted_proxies: Addresses or networks whose ``X-Forwarded-For`` is believed.
         """
-        self._app, self._service = app, service
+        self._app, self._service, self._door = app, service, Door()
         self._proxies = [ip_network(proxy, strict=False) for proxy in trusted_proxies]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -70,8 +71,10 @@ class Plumbing:
         try:
             state = scope.setdefault("state", {})
             state["request_id"] = exchange.request_id
-            state["client_address"] = _client(HTTPConnection(scope), self._proxies)
-            await self._app(scope, await exchange.body_first(), exchange.send)
+            state["client_address"] = address = _client(HTTPConnection(scope), self._proxies)
+            receive = await exchange.body_first()
+            async with self._door.through(address):
+                await self._app(scope, receive, exchange.send)
         except Problem as problem:
             await exchange.answer(problem)
         except Exception:

@@ -8,6 +8,7 @@ import pytest
 from services.auth.ports import BusyError
 from services.auth.turns import Turns
 from services.shares import Party, known, stranger
+from services.web.door import Door
 
 FLOOD, ELSEWHERE = stranger("203.0.113.7"), stranger("198.51.100.1")
 
@@ -48,7 +49,7 @@ class Work:
 
 async def settled() -> None:
     """Until everything that can go on has."""
-    for _ in range(5):
+    for _ in range(20):
         await asyncio.sleep(0)
 
 
@@ -108,6 +109,24 @@ async def test_one_of_equals_is_refused_who_came_last(work: Callable[..., Work])
         await tasks[3]
     await done.end_all()
     await asyncio.gather(*tasks[:3])
+
+
+async def test_who_waits_for_a_turn_holds_up_nobody_at_the_door() -> None:
+    turns, door, ends = Turns(1, most_waiting=9), Door(1), asyncio.Event()
+    inside = []
+
+    async def ask(name: str) -> None:
+        async with door.through("203.0.113.7"):
+            inside.append(name)
+            if name != "cheap":
+                async with turns.line_up(FLOOD):
+                    await ends.wait()
+
+    tasks = [asyncio.create_task(ask(name)) for name in ("runs", "waits", "cheap")]
+    await settled()
+    assert inside == ["runs", "waits", "cheap"]
+    ends.set()
+    await asyncio.gather(*tasks)
 
 
 async def test_who_gives_up_gives_the_place_and_the_turn_on(work: Callable[..., Work]) -> None:
