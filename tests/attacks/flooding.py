@@ -2,69 +2,66 @@
 
 import asyncio
 import json
-import threading
+import subprocess
+import sys
 import time
 import uuid
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 WRONG = "wrong-wrong-wrong-wrong-1"
 HEAD = b"POST /api/login/start HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
 
 
-@dataclass(slots=True)
-class Flood:
-    """
-    Logins as strangers, over so many connections from one address, until it is told to stop.
-
-    Attributes:
-        statuses: How many answers had each.
-    """
-
-    url: str
-    source: str
-    connections: int
-    statuses: Counter[int] = field(default_factory=Counter)
-    over: threading.Event = field(default_factory=threading.Event)
-
-    async def run(self) -> None:
-        """Go on until stopped."""
-        async with asyncio.TaskGroup() as group:
-            for _ in range(self.connections):
-                group.create_task(self._again_and_again())
-
-    async def _again_and_again(self) -> None:
-        while not self.over.is_set():
-            with suppress(OSError, asyncio.IncompleteReadError):
-                await self._on_one_connection()
-
-    async def _on_one_connection(self) -> None:
-        reader, writer = await _connect(self.url, self.source)
-        try:
-            while not self.over.is_set():
-                username = {"username": f"nobody.{uuid.uuid4()}"}
-                _, started = await _post(reader, writer, "/api/login/start", username)
-                given = {"login": started["login"], "password": WRONG}
-                status, _ = await _post(reader, writer, "/api/login/finish", given)
-                self.statuses[status] += 1
-        finally:
-            writer.close()
-
-
 @contextmanager
-def flooding(url: str, source: str, connections: int) -> Iterator[Flood]:
-    """A flood that goes on meanwhile."""
-    flood = Flood(url, source, connections)
-    thread = threading.Thread(target=lambda: asyncio.run(flood.run()))
-    thread.start()
+def flooding(url: str, source: str, connections: int, *, with_logins: bool) -> Iterator[None]:
+    """
+    A flood that goes on meanwhile, from a process of its own.
+
+    Args:
+        url: Of the service.
+        source: Address of this machine that it comes from.
+        connections: How many ask, each again once it is answered.
+        with_logins: As strangers; otherwise for the login's page, which costs next to nothing.
+    """
+    told = [url, source, str(connections), "logins" if with_logins else "pages"]
+    process = subprocess.Popen([sys.executable, "-m", "tests.attacks.flooding", *told])
     try:
-        yield flood
+        yield
+        assert process.poll() is None, "it ended by itself"
     finally:
-        flood.over.set()
-        thread.join()
+        process.kill()
+        process.wait()
+
+
+async def _flood(url: str, source: str, connections: int, ask: "_Ask") -> None:
+    async def again_and_again() -> None:
+        while True:
+            with suppress(OSError, asyncio.IncompleteReadError):
+                reader, writer = await _connect(url, source)
+                while True:
+                    await ask(reader, writer)
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(connections):
+            group.create_task(again_and_again())
+
+
+async def _log_in(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    username = {"username": f"nobody.{uuid.uuid4()}"}
+    _, started = await _post(reader, writer, "/api/login/start", username)
+    given = {"login": started["login"], "password": WRONG}
+    await _post(reader, writer, "/api/login/finish", given)
+
+
+async def _look(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.write(b"GET /login HTTP/1.1\r\nhost: x\r\n\r\n")
+    await _answer(reader)
+
+
+_Ask = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +103,17 @@ async def _post(
     content = json.dumps(body).encode()
     head = f"POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
     writer.write(f"{head}content-length: {len(content)}\r\n\r\n".encode() + content)
-    answer = (await reader.readuntil(b"\r\n\r\n")).lower()
-    length = int(answer.partition(b"content-length: ")[2].partition(b"\r")[0])
-    return int(answer.split()[1]), json.loads(await reader.readexactly(length))
+    status, answer = await _answer(reader)
+    return status, json.loads(answer)
+
+
+async def _answer(reader: asyncio.StreamReader) -> tuple[int, bytes]:
+    head = (await reader.readuntil(b"\r\n\r\n")).lower()
+    length = int(head.partition(b"content-length: ")[2].partition(b"\r")[0])
+    return int(head.split()[1]), await reader.readexactly(length)
+
+
+if __name__ == "__main__":
+    url, source, connections, kind = sys.argv[1:]
+    ask = _log_in if kind == "logins" else _look
+    asyncio.run(_flood(url, source, int(connections), ask))
