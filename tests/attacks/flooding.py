@@ -27,26 +27,31 @@ def flooding(url: str, source: str, connections: int, *, with_logins: bool) -> I
         with_logins: As strangers; otherwise for the login's page, which costs next to nothing.
     """
     told = [url, source, str(connections), "logins" if with_logins else "pages"]
-    process = subprocess.Popen([sys.executable, "-m", "tests.attacks.flooding", *told])
-    try:
-        yield
-        assert process.poll() is None, "it ended by itself"
-    finally:
-        process.kill()
-        process.wait()
+    command = [sys.executable, "-m", "tests.attacks.flooding", *told]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"It floods.\n"
+            yield
+            assert process.poll() is None, "it ended by itself"
+        finally:
+            process.kill()
 
 
 async def _flood(url: str, source: str, connections: int, ask: "_Ask") -> None:
+    asking = asyncio.Barrier(connections + 1)
+
     async def again_and_again() -> None:
+        reader, writer = await _connect(url, source)
+        await asking.wait()
         while True:
-            with suppress(OSError, asyncio.IncompleteReadError):
-                reader, writer = await _connect(url, source)
-                while True:
-                    await ask(reader, writer)
+            await ask(reader, writer)
 
     async with asyncio.TaskGroup() as group:
         for _ in range(connections):
             group.create_task(again_and_again())
+        await asking.wait()
+        print("It floods.", flush=True)  # noqa: T201 -- Who started it waits for that.
 
 
 async def _log_in(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
