@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 from typing import Final
 
+from services.web.door import make_way
 from services.web.problems import unavailable
 
 MOST: Final = 50
@@ -53,6 +54,8 @@ class UnderWay:
         line = self._lines.setdefault(party, _Line())
         if command_id in line.places:
             return
+        if line.turn.locked() or len(line.places) >= self._most:
+            make_way()
         try:
             async with asyncio.timeout(PATIENCE_S), line.turn:
                 while len(line.places) >= self._most:
