@@ -255,11 +255,11 @@ class Queries(Protocol):
     async def decided(self, command_ids: Collection[str], publisher: str) -> Collection[str]:
         """Those of *publisher*'s commands of which something has become."""
 
-    async def outcomes(self, command_id: str, publisher: str) -> Sequence[CommandRow]:
+    async def outcomes(self, command_id: str, publisher: str | None) -> Sequence[CommandRow]:
         """
-        What became of *publisher*'s command; others' under the same id are none of its.
+        What became of *publisher*'s command (None: of anybody's) under this id.
 
-        Several, where it took the same id for commands in several organisations.
+        Several, where the same id was taken in several organisations, or by several publishers.
         """
 
 

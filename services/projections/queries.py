@@ -107,7 +107,7 @@ class PgQueries:
             found = await self._pool.fetch(_DECIDED, list(command_ids), publisher)
         return [row["command_id"] for row in found]
 
-    async def outcomes(self, command_id: str, publisher: str) -> Sequence[CommandRow]:
+    async def outcomes(self, command_id: str, publisher: str | None) -> Sequence[CommandRow]:
         with translated():
             found = await self._pool.fetch(_OUTCOMES, command_id, publisher)
         return [rows.command(row) for row in found]
@@ -186,5 +186,7 @@ _DECIDED: Final = """
 """
 
 _OUTCOMES: Final = """
-    SELECT * FROM command_outcome WHERE command_id = $1 AND publisher = $2 ORDER BY "at" LIMIT 100
+    SELECT * FROM command_outcome
+     WHERE command_id = $1 AND publisher = coalesce($2, publisher)
+     ORDER BY "at" LIMIT 100
 """

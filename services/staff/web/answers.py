@@ -184,11 +184,13 @@ class OutcomeAnswer(_Answer):
     position: str | None = None
     reason: str | None = None
     detail: str | None = None
+    publisher: str | None = None
 
     @classmethod
     def of(cls, row: CommandRow) -> "OutcomeAnswer":
         return cls(
             command_id=row.command_id,
+            publisher=row.publisher,
             outcome=row.outcome,
             position=str(row.position),
             reason=row.reason,

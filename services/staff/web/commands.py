@@ -144,6 +144,24 @@ class Commands:
                 return row
         return None
 
+    async def outcome_of_anybody(
+        self, command_id: str, caller: callers.Caller
+    ) -> CommandRow | None:
+        """
+        What became of this service's command, or else of the one other publisher's of that id.
+
+        Whoever learns an id can take it, too; so where several did, none is told of unasked.
+        """
+        row = await self.outcome(command_id, caller)
+        if row is not None:
+            return row
+        seen = [
+            row
+            for row in await self._ground.queries.outcomes(command_id, None)
+            if caller.sees(row.organisation_id)
+        ]
+        return seen[0] if len({row.publisher for row in seen}) == 1 else None
+
 
 def routes(ground: Ground, commands: Commands) -> APIRouter:
     """The routes."""
@@ -175,13 +193,16 @@ def routes(ground: Ground, commands: Commands) -> APIRouter:
             str | None,
             Query(
                 pattern=rf"^{streams.KEY_ID}$",
-                description="Key id of who signed it, where it wasn't sent by POST /api/commands.",
+                description="Key id of who signed it, where several may have taken the same id.",
             ),
         ] = None,
     ) -> OutcomeAnswer:
         """What became of a command; *pending* also where it isn't the caller's to know."""
         caller = await callers.who_calls(request, ground)
-        row = await commands.outcome(command_id, caller, publisher)
+        if publisher is None:
+            row = await commands.outcome_of_anybody(command_id, caller)
+        else:
+            row = await commands.outcome(command_id, caller, publisher)
         return OutcomeAnswer.of(row) if row else OutcomeAnswer(command_id=command_id)
 
     return router

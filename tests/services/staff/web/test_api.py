@@ -263,9 +263,10 @@ class TestCommands:
         command_id = uuid()
         await busy.send("deactivate_staff", busy.about(eve), command_id=command_id)
         path = f"/api/commands/{command_id}"
-        assert (await api.get(path, token)).json()["outcome"] == "pending"
-        asked = (await api.get(f"{path}?publisher=operator", token)).json()
-        assert asked["outcome"] == "accepted"
+        for query in ("", "?publisher=operator"):
+            told = (await api.get(path + query, token)).json()
+            assert (told["outcome"], told["publisher"]) == ("accepted", "operator")
+        assert (await api.get(f"{path}?publisher=else", token)).json()["outcome"] == "pending"
         sent = (await api.command(token, "reactivate_staff", busy.about(sam))).json()["command_id"]
         assert (await api.outcome(token, sent))["reason"] == "already-active"
         await busy.send("deactivate_staff", busy.about(sam), command_id=sent)
