@@ -7,6 +7,7 @@ from fastapi import Path, Query
 from events import streams
 from events.facts import Position
 from services.projections.port import Queries
+from services.web.door import make_way
 from services.web.problems import Problem
 
 Id = Annotated[str, Path(pattern=rf"^{streams.UUID}$")]
@@ -35,4 +36,5 @@ async def reached(at_least: str | None, queries: Queries) -> None:
         position = Position.parse(at_least)
     except ValueError:
         raise Problem(400, "bad-request", "at_least is no position.") from None
+    make_way()
     await queries.wait_for(position)
