@@ -8,7 +8,8 @@ Who may publish commands, and which API keys may ask: `publishers.toml`, read ag
     organisations = ["*"]                     # or ids
     actors = ["service"]                      # itself; "staff": people, with their own rights;
                                               # "api-key": API keys, with theirs
-    grants_support = false                    # whether it may give the role support
+    grants_support = false                    # whether it may give the role support, and
+                                              # act on whoever has it
 
     [api_keys.dashboard]
     hash = "…"                                # SHA-256 of the key, hexadecimal

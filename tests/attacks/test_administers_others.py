@@ -138,12 +138,15 @@ class TestAdministrators:
     def test_of_a_quarter_of_an_hour_ago_must_prove_both_factors_again(
         self, world: Attacked, organisation: str
     ) -> None:
-        """So a stolen session makes no administrator to stay in with, and takes over no address."""
+        """
+        So a stolen session makes no administrator to stay in with, takes over no address, and
+        brings nobody back whom it put out: they come without a second factor.
+        """
         ada = world.administrator(organisation)
         eve = world.join(organisation, choice=SETUP_NEW)
         grave = {name: acts(eve)[name] for name in (
             "disable_two_factor", "require_password_reset", "change_role", "register_staff",
-            "change_staff_details",
+            "change_staff_details", "reactivate_staff",
         )}  # fmt: skip
         for name, data in grave.items():
             refused = world.late_staff.post(

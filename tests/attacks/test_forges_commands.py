@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from services.demo.flows import accepted, rejected
 from services.demo.world import Somebody
 from tests.attacks.conftest import Publishers
-from tests.attacks.system import AUDIENCE, SETUP_NEW, Attacked, until
+from tests.attacks.system import AUDIENCE, HOME, SETUP_NEW, Attacked, until
 
 CANARY = "zeisig-singt-im-garten-42"
 WITHIN_S = 5
@@ -272,6 +272,23 @@ class TestPublishers:
         every = publishers.add("every", ["*"], ["*"], ("service", "staff"))
         rejected(every.send("register_staff", helper), "not-permitted")
         accepted(desk.send("deactivate_staff", world.about(sam), actor=f"staff/{ada.staff_id}"))
+
+    @pytest.mark.row(44)
+    def test_who_cannot_make_support_cannot_take_over_whoever_is(
+        self, world: Attacked, publishers: Publishers
+    ) -> None:
+        """
+        A new address for somebody of support, then out and in again: neither password nor 2FA is
+        left, and the thief's mailbox sets both.
+        """
+        sue = world.join(HOME, "support", SETUP_NEW)
+        who = {"organisation_id": HOME, "staff_id": sue.staff_id}
+        personnel = publishers.add("personnel", ["*"], ["*"])
+        address = {**who, "email": "thief@evil.example"}
+        rejected(personnel.send("change_staff_details", address), "not-permitted")
+        for name in ("deactivate_staff", "reactivate_staff", "disable_two_factor"):
+            rejected(personnel.send(name, world.about(sue)), "not-permitted")
+        world.logged_in(sue)
 
     @pytest.mark.row(44, 31)
     def test_api_keys_see_and_do_what_they_are_for(

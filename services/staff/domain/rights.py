@@ -42,6 +42,7 @@ GRAVE: Final = frozenset(
     {
         "disable_two_factor",
         "forget_staff",
+        "reactivate_staff",
         "require_password_reset",
         "set_two_factor_policy",
         "set_password_expiry",
@@ -61,7 +62,8 @@ class Rights:
         organisations: Ids; ``*``: all.
         actors: ``service``: the publisher itself; ``staff``: any person, with that person's rights;
             or an actor in full.
-        grants_support: Whether it may give the role support by itself: the operator's key.
+        grants_support: Whether it may give the role support by itself, and act on whoever has it:
+            the operator's key.
     """
 
     key_id: str
@@ -100,6 +102,17 @@ class Sender:
         """The id of the person who acts; None for a service."""
         kind, _, name = self.actor.partition("/")
         return name if kind == "staff" else None
+
+    @property
+    def looks_after_support(self) -> bool:
+        """
+        Whether support's people are theirs to act on: support's own, and the operator's key's.
+
+        A key that can't make support must not take an account over that is of it already.
+        """
+        if self.person is not None:
+            return self.person.role == "support"
+        return self.rights.grants_support
 
 
 def check_envelope(envelope: CommandEnvelope, audience: str, now: datetime) -> None:

@@ -58,13 +58,12 @@ class Situation:
             UnknownOrganisationError: The organisation isn't registered.
             UnknownStaffError: It has nobody of that id.
             ForgottenError: They are forgotten.
-            NotPermittedError: They are of support, and the sender is an administrator.
+            NotPermittedError: They are of support, whom the sender doesn't look after.
         """
         self.registered()
         if self.target is None:
             raise UnknownStaffError
-        acting = self.sender.person
-        if self.target.role == "support" and acting is not None and acting.role != "support":
+        if self.target.role == "support" and not self.sender.looks_after_support:
             raise NotPermittedError
         if self.target.forgotten:
             raise ForgottenError

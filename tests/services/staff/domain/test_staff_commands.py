@@ -1,6 +1,7 @@
 """Commands about a person."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -24,7 +25,17 @@ from events.staff import (
 from services.staff.domain import errors, staff_commands
 from services.staff.domain.situation import Decision, Situation
 from services.staff.domain.staff_commands import NewDetails, NewLink, NewPerson
-from tests.services.staff.people import ACME, NOW, SEALED, acting, person, situation, uuid
+from tests.services.staff.people import (
+    ACME,
+    NOW,
+    OPERATOR,
+    SEALED,
+    acting,
+    person,
+    serving,
+    situation,
+    uuid,
+)
 
 LINK = NewLink(uuid(), "d" * 64)
 DIGEST = "a" * 64
@@ -230,3 +241,10 @@ class TestEveryCommandAboutSomebody:
         ada = person("administrator", enrolled=True)
         with pytest.raises(errors.NotPermittedError):
             decide(situation(person("support", enrolled=True), sender=acting(ada)))
+
+    def test_refuses_support_to_a_key_that_cannot_make_it(
+        self, decide: Callable[[Situation], Decision]
+    ) -> None:
+        service = serving(replace(OPERATOR, key_id="hr", grants_support=False))
+        with pytest.raises(errors.NotPermittedError):
+            decide(situation(person("support", enrolled=True), sender=service))
