@@ -198,6 +198,15 @@ class TestTime:
 
 
 class TestRoom:
+    async def test_who_asks_on_and_on_without_awaiting_answers_is_cut_off(self) -> None:
+        """One read holds thousands of requests; each was kept until its turn came."""
+        async with serving(LONG) as server:
+            before, peer = cut("ahead"), await server.connect()
+            await peer.send(b"GET /later HTTP/1.1\r\n\r\n" * 2000)
+            await peer.is_cut()
+            assert cut("ahead") == before + 1
+            assert await (await server.connect()).asks() == 200
+
     @pytest.mark.parametrize(
         "sent",
         [
