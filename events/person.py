@@ -69,7 +69,7 @@ class Person(State):
         proposed: Change and candidate of the newest authenticator that was shown.
         disclosed: How many authenticators were shown, and passwords told to be the current one,
             since the newest way to a new password: a link, or a login with an expired one.
-        verified: When both factors were last proved by a login or a step-up.
+        verified: When both factors in force were last proved by a login or a step-up.
     """
 
     staff_id: str
@@ -134,7 +134,10 @@ def evolve(person: Person | None, counted: Counted) -> Person | None:
 def _changes(person: Person, fact: Fact, counted: Counted) -> dict[str, Any]:
     match fact:
         case StaffDetailsChanged():
-            return {"username_digest": fact.username_digest, "details": fact.details}
+            details = {"username_digest": fact.username_digest, "details": fact.details}
+            # Whoever reads the old address is not who it is meant for any more.
+            moved = {"link": _spent(person.link)} if "email" in fact.changed else {}
+            return details | moved
         case RoleChanged():
             return {"role": fact.role}
         case PasswordSet():
@@ -142,6 +145,7 @@ def _changes(person: Person, fact: Fact, counted: Counted) -> dict[str, Any]:
                 "password": Password(credential=fact.credential, since=counted.at),
                 "reset_required": False,
                 "wrong_passwords": person.wrong_passwords.row_ended(),
+                "device_failures": _rows_ended(person.device_failures),
                 "proposed": None,
             }
         case PasswordRehashed():
@@ -202,7 +206,13 @@ def _credentials_moved(person: Person) -> dict[str, Any]:
         "credential_version": person.credential_version + 1,
         "link": _spent(person.link),
         "disclosed": 0,
+        "verified": None,
     }
+
+
+def _rows_ended(failures: dict[str, Failures]) -> dict[str, Failures]:
+    """Those at another password: a device that was shut out is let in with the new one."""
+    return {device: failed.row_ended() for device, failed in failures.items()}
 
 
 def _disclosed(person: Person) -> dict[str, Any]:

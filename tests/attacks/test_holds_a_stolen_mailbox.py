@@ -127,6 +127,19 @@ class TestLinks:
             world.open(ticket).expect(410, "ticket-dead")
             world.finish(sam, change, NO_THANKS).expect(410, "ticket-dead")
 
+    @pytest.mark.row(11)
+    def test_die_with_the_address_that_they_were_sent_to(
+        self, world: Attacked, organisation: str
+    ) -> None:
+        sam = world.join(organisation)
+        ticket = world.ask_for_link(sam)
+        change = world.open(ticket).expect(200).body["change"]
+        moved = {"organisation_id": organisation, "staff_id": sam.staff_id}
+        moved["email"] = f"new.{sam.email}"
+        accepted(world.operator.send("change_staff_details", moved))
+        world.open(ticket).expect(410, "ticket-dead")
+        world.finish(sam, change, NO_THANKS).expect(410, "ticket-dead")
+
     @pytest.mark.row(12)
     def test_are_spent_by_no_scanner_and_name_the_configured_host(
         self, world: Attacked, organisation: str

@@ -107,6 +107,17 @@ class TestDetails:
         assert somebody.role == "staff"
         assert somebody.credential_version == 0
 
+    def test_a_new_address_spends_the_link_that_went_to_the_old_one(self) -> None:
+        def changed(*what: str) -> StaffDetailsChanged:
+            members = {"username_digest": DIGEST, "details": SEALED, "changed": list(what)}
+            return StaffDetailsChanged.model_validate(members)
+
+        moved, renamed = person(link(), changed("email")), person(link(), changed("display_name"))
+        assert moved.link is not None
+        assert moved.link.spent
+        assert renamed.link is not None
+        assert not renamed.link.spent
+
 
 class TestCredentials:
     @pytest.mark.parametrize(
@@ -119,6 +130,14 @@ class TestCredentials:
         assert somebody.credential_version == 1
         assert somebody.link is not None
         assert somebody.link.spent
+
+    @pytest.mark.parametrize(
+        "fact", [PASSWORD, ENROLLED, DISABLED, RESET], ids=lambda fact: fact.wire_name
+    )
+    def test_what_was_proved_before_is_no_proof_of_what_is_in_force(self, fact: Fact) -> None:
+        proved = person(ENROLLED, login("succeeded", time_step=101))
+        assert proved.verified is not None
+        assert person(ENROLLED, login("succeeded", time_step=101), fact).verified is None
 
     @pytest.mark.parametrize(
         "fact",
@@ -232,6 +251,10 @@ class TestLogins:
         assert somebody.device_failures[DEVICE].in_a_row == 1
         back = person(login("wrong_password", device=DEVICE), login("succeeded", device=DEVICE))
         assert back.device_failures[DEVICE] == Failures()
+
+    def test_a_device_that_guessed_too_often_is_let_in_with_a_new_password(self) -> None:
+        somebody = person(login("wrong_password", device=DEVICE), PASSWORD)
+        assert somebody.device_failures[DEVICE] == Failures(in_a_row=0, recent=(later(1),))
 
     def test_only_the_newest_failures_and_devices_are_kept(self) -> None:
         many = person(*[login("wrong_password", device=uuid()) for _ in range(40)])

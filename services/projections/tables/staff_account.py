@@ -55,6 +55,6 @@ PROJECTION = Projection(
         indexes=("(username_digest)", "(organisation_id, staff_id)", "(ticket_digest)"),
     ),
     fold,
-    version=2,
+    version=3,
     models=(Person,),
 )
