@@ -16,7 +16,8 @@ from uuid import uuid4
 from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from events.commands import Command, CommandOutcome, sign, write_command
+from events.command_wire import CommandOutcome, sign, write_command
+from events.commands import Command
 from events.keys import KeyRingError, write_private
 from events.log.clients import Connection, bulk_consumer
 from events.topics import COMMANDS, OUTCOMES

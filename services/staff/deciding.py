@@ -8,7 +8,8 @@ from typing import Literal, assert_never
 from uuid import uuid4
 
 from events import commands
-from events.commands import ChangeStaffDetails, Command, CommandEnvelope, RegisterStaff
+from events.command_wire import CommandEnvelope
+from events.commands import ChangeStaffDetails, Command, RegisterStaff
 from events.keys import KeyRing
 from events.person import Person
 from events.vault.personal import (

@@ -15,7 +15,7 @@ from hashlib import sha256
 from uuid import UUID
 
 from events import streams
-from events.commands import CommandOutcome
+from events.command_wire import CommandOutcome
 from events.facts import Draft, Position
 from events.log.proposal import Proposal
 from events.log.writer import Decided, Writer, Written

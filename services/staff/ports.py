@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from events.commands import CommandOutcome
+from events.command_wire import CommandOutcome
 from services.staff.domain.rights import Rights
 from services.staff.publishers import Publisher
 

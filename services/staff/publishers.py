@@ -33,7 +33,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from events import streams
-from events.commands import COMMANDS, is_signed
+from events.command_wire import is_signed
+from events.commands import COMMANDS
 from events.keys import KeyRing, write_private
 from services.staff.domain.rights import Rights
 

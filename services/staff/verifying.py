@@ -5,13 +5,8 @@ from typing import Final
 
 from events import streams
 from events.canonical import digest
-from events.commands import (
-    Command,
-    CommandEnvelope,
-    UnreadableCommandError,
-    read_command,
-    read_envelope,
-)
+from events.command_wire import CommandEnvelope, read_command, read_envelope
+from events.commands import Command, UnreadableCommandError
 from services.staff.domain.rights import Rights
 from services.staff.ports import Publishers, RawCommand
 

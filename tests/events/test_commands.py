@@ -9,14 +9,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
-from events import commands
-from events.commands import (
-    COMMANDS,
-    LONGEST_EXPIRY,
-    MAX_BYTES,
-    Command,
-    UnreadableCommandError,
-)
+from events import command_wire, commands
+from events.command_wire import LONGEST_EXPIRY, MAX_BYTES
+from events.commands import COMMANDS, Command, UnreadableCommandError
 from tests.events.records import START, uuid
 
 ORGANISATION, STAFF = uuid(), uuid()
@@ -69,7 +64,9 @@ def write(name: str = "disable_two_factor", **arguments: Any) -> bytes:
         "actor": f"staff/{STAFF}",
         "now": START,
     }
-    return commands.write_command(commands.parse_command(name, SAMPLES[name]), **(told | arguments))
+    return command_wire.write_command(
+        commands.parse_command(name, SAMPLES[name]), **(told | arguments)
+    )
 
 
 def members(**changes: Any) -> bytes:
@@ -84,20 +81,20 @@ class TestRoundTrip:
 
     @pytest.mark.parametrize("name", sorted(COMMANDS))
     def test_what_is_written_is_read(self, name: str) -> None:
-        envelope = commands.read_envelope(write(name))
+        envelope = command_wire.read_envelope(write(name))
         assert (envelope.id, envelope.command_name) == ("cmd-1", name)
         assert envelope.expiry - envelope.time == timedelta(minutes=10)
-        assert commands.read_command(envelope) == commands.parse_command(name, SAMPLES[name])
+        assert command_wire.read_command(envelope) == commands.parse_command(name, SAMPLES[name])
 
     def test_no_command_outlives_a_day(self) -> None:
-        envelope = commands.read_envelope(write(lifetime=timedelta(days=30)))
+        envelope = command_wire.read_envelope(write(lifetime=timedelta(days=30)))
         assert envelope.expiry - envelope.time == LONGEST_EXPIRY
 
     def test_publishers_write_json_as_they_like(self) -> None:
         pretty = json.dumps(json.loads(write()), indent=4).encode()
-        assert commands.read_command(commands.read_envelope(pretty)) == commands.parse_command(
-            "disable_two_factor", ABOUT
-        )
+        assert command_wire.read_command(
+            command_wire.read_envelope(pretty)
+        ) == commands.parse_command("disable_two_factor", ABOUT)
 
     def test_a_detail_that_is_left_out_stays_left_out(self) -> None:
         data = json.loads(write("change_staff_details"))["data"]
@@ -109,20 +106,20 @@ class TestSigning:
 
     def test_a_signature_is_over_the_exact_bytes(self) -> None:
         value = write()
-        headers = dict(commands.sign(value, "publisher-1", self.KEY))
+        headers = dict(command_wire.sign(value, "publisher-1", self.KEY))
         assert headers["keyid"] == b"publisher-1"
         public = self.KEY.public_key()
-        assert commands.is_signed(value, headers["signature"], public)
-        assert not commands.is_signed(value + b" ", headers["signature"], public)
+        assert command_wire.is_signed(value, headers["signature"], public)
+        assert not command_wire.is_signed(value + b" ", headers["signature"], public)
 
     def test_another_key_did_not_sign_it(self) -> None:
-        signature = dict(commands.sign(write(), "publisher-1", self.KEY))["signature"]
+        signature = dict(command_wire.sign(write(), "publisher-1", self.KEY))["signature"]
         other = Ed25519PrivateKey.generate().public_key()
-        assert not commands.is_signed(write(), signature, other)
+        assert not command_wire.is_signed(write(), signature, other)
 
     @pytest.mark.parametrize("signature", [b"", b"x", b"!" * 88, b"\xff", b"A" * 88, b"A" * 10_000])
     def test_garbage_is_no_signature(self, signature: bytes) -> None:
-        assert not commands.is_signed(write(), signature, self.KEY.public_key())
+        assert not command_wire.is_signed(write(), signature, self.KEY.public_key())
 
 
 class TestUnreadable:
@@ -141,7 +138,7 @@ class TestUnreadable:
     )  # fmt: skip
     def test_bytes_that_are_no_command(self, value: bytes) -> None:
         with pytest.raises(UnreadableCommandError):
-            commands.read_command(commands.read_envelope(value))
+            command_wire.read_command(command_wire.read_envelope(value))
 
     @pytest.mark.parametrize(
         "changes",
@@ -157,7 +154,7 @@ class TestUnreadable:
     )  # fmt: skip
     def test_an_attribute_of_another_shape(self, changes: dict[str, Any]) -> None:
         with pytest.raises(UnreadableCommandError):
-            commands.read_envelope(members(**changes))
+            command_wire.read_envelope(members(**changes))
 
     @pytest.mark.parametrize(
         ("name", "changes"),
@@ -198,19 +195,19 @@ class TestUnreadable:
         """It goes to the dead letters, which hold no secrets."""
         for value in (members(audience="hunter2\n"), members(hunter2=1, actor="hunter2")):
             with pytest.raises(UnreadableCommandError) as caught:
-                commands.read_envelope(value)
+                command_wire.read_envelope(value)
             assert "hunter2" not in str(caught.value)
             assert caught.value.__cause__ is None
 
     @given(st.binary(max_size=300))
     def test_random_bytes_are_never_anything_else(self, value: bytes) -> None:
         with pytest.raises(UnreadableCommandError):
-            commands.read_envelope(value)
+            command_wire.read_envelope(value)
 
     @given(JSON)
     def test_no_other_json_is_a_command(self, value: Any) -> None:
         with pytest.raises(UnreadableCommandError):
-            commands.read_envelope(json.dumps(value).encode())
+            command_wire.read_envelope(json.dumps(value).encode())
 
 
 def test_every_command_is_about_an_organisation() -> None:

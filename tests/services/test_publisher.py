@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from events.commands import CommandOutcome, write_outcome
+from events.command_wire import CommandOutcome, write_outcome
 from services.publisher import _read
 
 OUTCOME = CommandOutcome(command_id="one", outcome="accepted", position="g:0:1")

@@ -14,7 +14,7 @@ from aiokafka import errors as kafka_errors
 
 from events import streams, topics
 from events.canonical import digest
-from events.commands import write_outcome
+from events.command_wire import write_outcome
 from events.log.clients import REQUEST_TIMEOUT_MS, Connection, producer
 from events.log.port import AppendUnknownError, LogUnavailableError
 from services.staff.ports import Answered, DeadLetter

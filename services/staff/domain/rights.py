@@ -10,13 +10,8 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from events import streams
-from events.commands import (
-    ChangeRole,
-    ChangeStaffDetails,
-    Command,
-    CommandEnvelope,
-    RegisterStaff,
-)
+from events.command_wire import CommandEnvelope
+from events.commands import ChangeRole, ChangeStaffDetails, Command, RegisterStaff
 from events.person import Person
 from events.session import is_fresh, why_ended
 from services.projections.port import LoadedPerson, Session

@@ -12,14 +12,8 @@ from pydantic import ConfigDict, StringConstraints
 
 from events import streams
 from events.canonical import NotCanonicalError, digest, dumps
-from events.commands import (
-    COMMANDS,
-    Command,
-    UnreadableCommandError,
-    parse_command,
-    sign,
-    write_command,
-)
+from events.command_wire import sign, write_command
+from events.commands import COMMANDS, Command, UnreadableCommandError, parse_command
 from events.log.port import LogError
 from services.projections.port import CommandRow
 from services.staff.domain.errors import NotPermittedError, RefusedError, StepUpRequiredError

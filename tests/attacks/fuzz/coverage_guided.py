@@ -19,7 +19,7 @@ from typing import Final
 import atheris
 
 with atheris.instrument_imports(include=["events", "services"]):
-    from events import canonical, commands, envelope, keys, streams
+    from events import canonical, command_wire, commands, envelope, keys, streams
     from events.facts import Position
     from events.vault.sealing import SealedEntry, UnsealingError, seal
     from services.auth.domain.errors import TicketDeadError
@@ -52,7 +52,7 @@ def canonical_json(value: bytes) -> None:
 
 def command(value: bytes) -> None:
     try:
-        commands.read_command(commands.read_envelope(value))
+        command_wire.read_command(command_wire.read_envelope(value))
     except commands.UnreadableCommandError:
         return
 
@@ -100,7 +100,7 @@ _ENVELOPE: Final = envelope.Envelope(
     deadline=NOW, actor="system", correlation_id="1", data={"a": [1, None, True, {"b": "ä"}]},
     previous="a" * 64, basis={streams.organisation(_UUID): None}, causation_id="c",
 )  # fmt: skip
-_COMMAND: Final = commands.write_command(
+_COMMAND: Final = command_wire.write_command(
     commands.DisableTwoFactor(organisation_id=_UUID, staff_id=_UUID, reason="r"),
     command_id="c", source="s", audience="a", actor="service/s", now=NOW,
 )  # fmt: skip

@@ -15,7 +15,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import strategies as st
 
-from events import canonical, catalogue, commands, envelope, keys, streams
+from events import canonical, catalogue, command_wire, commands, envelope, keys, streams
 from events.acceptance import Fate, HaltError, PartitionState, Record, judge
 from events.facts import Position
 from events.moments import to_milliseconds
@@ -153,7 +153,7 @@ class TestRecords:
 
 
 def _written(name: str) -> dict[str, Any]:
-    told = commands.write_command(
+    told = command_wire.write_command(
         commands.parse_command(name, SAMPLES[name]),
         command_id="cmd-1",
         source="twofold/tests",
@@ -171,7 +171,7 @@ class TestCommands:
     def test_are_read_or_refused_without_a_word_of_theirs(self, tried: Try) -> None:
         def check(value: bytes) -> None:
             try:
-                read = commands.read_command(commands.read_envelope(value))
+                read = command_wire.read_command(command_wire.read_envelope(value))
             except commands.UnreadableCommandError as error:
                 complaint = str(error)
             else:
@@ -189,11 +189,11 @@ class TestCommands:
     def test_of_a_shape_name_their_moments_in_a_time_zone(self, tried: Try) -> None:
         def check(value: bytes) -> None:
             try:
-                read = commands.read_envelope(value)
+                read = command_wire.read_envelope(value)
             except commands.UnreadableCommandError:
                 return
             assert read.expiry - read.time > timedelta.min
-            assert not commands.is_signed(value, b"A" * 86 + b"==", self.KEY)
+            assert not command_wire.is_signed(value, b"A" * 86 + b"==", self.KEY)
 
         tried(5_000, self.COMMANDS, check)
 

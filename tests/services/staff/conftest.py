@@ -18,7 +18,8 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from events import streams, topics
-from events.commands import parse_command, sign, write_command
+from events.command_wire import sign, write_command
+from events.commands import parse_command
 from events.facts import Draft
 from events.log import broker, clients
 from events.person import Person

@@ -9,7 +9,7 @@ from aiokafka.record.util import calc_crc32c
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from events import streams
-from events.commands import sign
+from events.command_wire import sign
 from events.facts import Position
 from tests.services.staff.conftest import Key, Office
 from tests.services.staff.people import uuid

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Sequence
 
 import pytest
 
-from events.commands import CommandOutcome
+from events.command_wire import CommandOutcome
 from events.log.port import LogUnavailableError
 from events.log.writer import NotDoneError, OutcomeUnknownError
 from events.vault.port import VaultUnavailableError

@@ -7,7 +7,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from events import keys
-from events.commands import sign
+from events.command_wire import sign
 from events.keys import KeyRingError
 from services.staff.publishers import (
     OPERATOR,

@@ -6,12 +6,8 @@ from datetime import timedelta
 import pytest
 
 from events import streams
-from events.commands import (
-    COMMANDS,
-    Command,
-    CommandEnvelope,
-    parse_command,
-)
+from events.command_wire import CommandEnvelope
+from events.commands import COMMANDS, Command, parse_command
 from services.staff.domain import errors
 from services.staff.domain.rights import (
     GRAVE,
