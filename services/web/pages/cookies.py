@@ -7,9 +7,11 @@ Browsers take them from http://127.0.0.1 and http://localhost too, so developmen
 
 import json
 import struct
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
+from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from events.moments import to_milliseconds
@@ -25,6 +27,24 @@ DEVICE: Final = "__Host-device"
 """Shows that somebody logged in from here before."""
 
 _STAMP = struct.Struct(">Q")
+
+
+def cookies_of(connection: HTTPConnection) -> Mapping[str, str]:
+    """
+    What the browser sent, by names exactly as they were sent.
+
+    Most readers of cookies take white space of any kind off a name. A sibling domain may set one
+    that begins with a byte of such: to browsers it has no prefix, to those readers it would be
+    ours. What stands twice is nobody's.
+    """
+    found: dict[str, str] = {}
+    twice = set()
+    for part in ";".join(connection.headers.getlist("cookie")).split(";"):
+        name, _, value = part.strip(" \t").partition("=")
+        if name in found:
+            twice.add(name)
+        found[name] = value
+    return {name: value for name, value in found.items() if name not in twice}
 
 
 def set_cookie(

@@ -15,7 +15,7 @@ from typing import Final
 from starlette.requests import Request
 
 from events.vault.sealing import to_text
-from services.web.pages.cookies import FORGERY, SESSION
+from services.web.pages.cookies import FORGERY, SESSION, cookies_of
 from services.web.problems import Problem
 
 _RANDOM = re.compile(r"[A-Za-z0-9_-]{43}")
@@ -35,7 +35,7 @@ class Forgery:
 
     def random_half(self, request: Request) -> str | None:
         """The browser's cookie, where it is well-formed."""
-        found = request.cookies.get(FORGERY, "")
+        found = cookies_of(request).get(FORGERY, "")
         return found if _RANDOM.fullmatch(found) else None
 
     def new_half(self) -> str:
@@ -54,7 +54,7 @@ class Forgery:
             Problem: 403.
         """
         half = self.random_half(request)
-        expected = self.token(half or "", request.cookies.get(SESSION, ""))
+        expected = self.token(half or "", cookies_of(request).get(SESSION, ""))
         right = hmac.compare_digest(expected.encode(), token.encode())
         if not (self._from_our_pages(request) and half and right):
             raise Problem(403, "forged", "This request didn't come from one of our pages.")

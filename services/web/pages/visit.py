@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any, Literal
 from fastapi.responses import RedirectResponse, Response
 from starlette.requests import Request
 
-from services.web.pages.cookies import FORGERY, SESSION, Seal, clear_cookie, set_cookie
+from services.web.pages.cookies import (
+    FORGERY,
+    SESSION,
+    Seal,
+    clear_cookie,
+    cookies_of,
+    set_cookie,
+)
 from services.web.pages.forms import Form
 from services.web.plumbing import client_address, request_id
 
@@ -22,6 +29,7 @@ class Visit:
     def __init__(self, request: Request, site: "Site", form: Form) -> None:
         self.request, self.form, self._site = request, form, site
         self.now: datetime = site.now()
+        self._brought = cookies_of(request)
         self._cookies: list[Callable[[Response], None]] = []
         self._session_after: str | None = self.session
         self._half = site.forgery.random_half(request)
@@ -30,7 +38,11 @@ class Visit:
     @property
     def session(self) -> str | None:
         """The session's token, as the browser has it."""
-        return self.request.cookies.get(SESSION) or None
+        return self.cookie(SESSION) or None
+
+    def cookie(self, name: str) -> str:
+        """What the browser keeps under that name; empty where it keeps nothing."""
+        return self._brought.get(name, "")
 
     @property
     def source(self) -> str:
@@ -72,7 +84,7 @@ class Visit:
         """Clear a cookie with the answer, where the browser has it."""
         if name == SESSION:
             self._session_after = None
-        if name in self.request.cookies:
+        if name in self._brought:
             self._cookies.append(lambda response: clear_cookie(response, name))
 
     @property
@@ -87,7 +99,7 @@ class Visit:
 
     def state(self, name: str) -> Any | None:
         """What `keep_state` put into the browser; None where nothing good is there."""
-        return self.seal.open(name, self.request.cookies.get(name, ""), self.now)
+        return self.seal.open(name, self.cookie(name), self.now)
 
     # ---- answers --------------------------------------------------------------------------------
 

@@ -82,7 +82,7 @@ class _Pages:
             login=kept["login"],
             password=visit.form.text("password"),
             code=visit.form.code(),
-            device=visit.request.cookies.get(DEVICE),
+            device=visit.cookie(DEVICE) or None,
         )
         try:
             answer = await self._service.logins.finish(given, caller(visit))

@@ -33,7 +33,7 @@ def add(site: Site, ground: PagesGround) -> None:
                 FreshProof(
                     password=visit.form.text("password"),
                     code=visit.form.code() or "",
-                    device=visit.request.cookies.get(DEVICE),
+                    device=visit.cookie(DEVICE) or None,
                     renew=True,
                 ),
                 caller(visit),

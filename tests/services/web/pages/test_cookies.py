@@ -3,12 +3,34 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from starlette.requests import HTTPConnection
 
 from events.vault.sealing import from_text
-from services.web.pages.cookies import Seal
+from services.web.pages.cookies import SESSION, Seal, cookies_of
 
 NOW = datetime(2026, 11, 24, 9, 42, tzinfo=UTC)
 SEAL = Seal(b"k" * 32)
+
+
+def brought(*headers: bytes) -> dict[str, str]:
+    scope = {"type": "http", "headers": [(b"cookie", one) for one in headers]}
+    return dict(cookies_of(HTTPConnection(scope)))
+
+
+class TestCookies:
+    def test_are_read_as_browsers_send_them(self) -> None:
+        assert brought(b"__Host-session=abc; other=d=e") == {SESSION: "abc", "other": "d=e"}
+        assert brought(b"a=1", b"b=2") == {"a": "1", "b": "2"}
+
+    @pytest.mark.parametrize("space", [b"\x85", b"\xa0", b"\x0b", b"\x0c", b"\x1c", b"\x1f"])
+    def test_no_other_sites_is_taken_for_ours(self, space: bytes) -> None:
+        """Browsers let a sibling domain set it: its name doesn't begin with the prefix."""
+        for name in (space + b"__Host-session", b"__Host-session" + space):
+            assert SESSION not in brought(name + b"=thief")
+            assert brought(b"__Host-session=own; " + name + b"=thief")[SESSION] == "own"
+
+    def test_what_stands_twice_is_nobodys(self) -> None:
+        assert SESSION not in brought(b"__Host-session=own; __Host-session=thief")
 
 
 class TestSeal:
