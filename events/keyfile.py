@@ -26,6 +26,10 @@ Purpose = Literal["encryption", "mac"]
 _Stamp = tuple[int, int, int]
 _D = TypeVar("_D")
 _FIRST: Final = 1
+_ROTATE: Final[Mapping[Purpose, str]] = {
+    "encryption": "twofold keys rotate",
+    "mac": "twofold keys rotate --mac",
+}
 
 
 class _Keys(dict[str, bytes]):
@@ -121,7 +125,7 @@ def prepare(path: Path, purpose: Purpose) -> str:
     with _changing(path) as ring:
         old: RotatingKey = getattr(ring, purpose)
         if waiting := prepared(old):
-            raise KeyRingError(f"Key {waiting} is prepared already: twofold keys rotate --activate")
+            raise KeyRingError(f"Key {waiting} is prepared already: {_ROTATE[purpose]} --activate")
         name = f"k{_number(max(old.keys, key=_number)) + 1}"
         known = {**old.keys, name: secrets.token_bytes(keys.KEY_BYTES)}
         _write(path, ring, purpose, RotatingKey(old.current, known))
@@ -142,7 +146,7 @@ def activate(path: Path, purpose: Purpose) -> str:
         old: RotatingKey = getattr(ring, purpose)
         name = prepared(old)
         if name is None:
-            raise KeyRingError("No key is prepared; prepare one: twofold keys rotate --prepare")
+            raise KeyRingError(f"No key is prepared; prepare one: {_ROTATE[purpose]} --prepare")
         _write(path, ring, purpose, RotatingKey(name, old.keys))
         return name
 

@@ -1,14 +1,57 @@
 """Settings of every service, from the environment, checked before anything starts."""
 
+import re
 from datetime import timedelta
+from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from pydantic import Field, SecretStr, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from events.facts import Uuid
+
+_PLACE: Final = re.compile(r"[^\s,]+:[0-9]{1,5}")
+
+
+def _place(text: str) -> str:
+    if not _PLACE.fullmatch(text):
+        raise ValueError("should be host:port")
+    return text
+
+
+def _places(text: str) -> str:
+    if not all(_PLACE.fullmatch(one.strip()) for one in text.split(",")):
+        raise ValueError("should be host:port, several separated by commas")
+    return text
+
+
+def _origin(text: str) -> str:
+    if urlsplit(text).scheme not in {"http", "https"} or not urlsplit(text).hostname:
+        raise ValueError("should be an address like https://staff.example")
+    return text
+
+
+def _postgresql(address: SecretStr) -> SecretStr:
+    if not re.match(r"postgres(ql)?://", address.get_secret_value()):
+        raise ValueError("should be an address like postgresql://user@host:5432/database")
+    return address
+
+
+def _separated(value: object) -> object:
+    if isinstance(value, str):
+        return tuple(one.strip() for one in value.split(",") if one.strip())
+    return value
+
+
+def _networks(addresses: tuple[str, ...]) -> tuple[str, ...]:
+    try:
+        for one in addresses:
+            ip_network(one, strict=False)
+    except ValueError:
+        raise ValueError("should be IP addresses or networks, separated by commas") from None
+    return addresses
 
 
 class Settings(BaseSettings):
@@ -36,7 +79,8 @@ class Settings(BaseSettings):
         smtp: ``host:port`` of the mail server.
         mail_from: Sender of e-mails.
         clock_ahead: How far decisions' clock is moved, development only; deadlines never are.
-        trusted_proxies: Addresses whose ``X-Forwarded-For`` is believed.
+        trusted_proxies: Addresses or networks whose ``X-Forwarded-For`` is believed, separated by
+            commas.
         connections: How many HTTP connections a process holds; the system's limit of open files is
             to be well above it.
     """
@@ -47,7 +91,7 @@ class Settings(BaseSettings):
 
     mode: Literal["development", "production"] = "production"
     environment: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,40}$")] = "production"
-    kafka: str = "127.0.0.1:9092"
+    kafka: Annotated[str, AfterValidator(_places)] = "127.0.0.1:9092"
     kafka_security: Literal["PLAINTEXT", "SASL_SSL", "SSL"] = "PLAINTEXT"
     kafka_username: str | None = None
     kafka_password: SecretStr | None = None
@@ -55,17 +99,21 @@ class Settings(BaseSettings):
     kafka_ca: Path | None = None
     kafka_certificate: Path | None = None
     kafka_key: Path | None = None
-    database: SecretStr = SecretStr("postgresql://twofold@127.0.0.1:5432/twofold")
+    database: Annotated[SecretStr, AfterValidator(_postgresql)] = SecretStr(
+        "postgresql://twofold@127.0.0.1:5432/twofold"
+    )
     database_password_file: Path | None = None
     keys: Path = Path(".twofold/keys/keys.json")
     publishers: Path = Path(".twofold/keys/publishers.toml")
     home_organisation: Uuid = "00000000-0000-4000-8000-000000000001"
-    auth_url: str = "http://127.0.0.1:8000"
-    staff_url: str = "http://127.0.0.1:8001"
-    smtp: str = "127.0.0.1:1025"
+    auth_url: Annotated[str, AfterValidator(_origin)] = "http://127.0.0.1:8000"
+    staff_url: Annotated[str, AfterValidator(_origin)] = "http://127.0.0.1:8001"
+    smtp: Annotated[str, AfterValidator(_place)] = "127.0.0.1:1025"
     mail_from: str = "Twofold <no-reply@twofold.example>"
     clock_ahead: timedelta = timedelta(0)
-    trusted_proxies: tuple[str, ...] = ()
+    trusted_proxies: Annotated[
+        tuple[str, ...], NoDecode, BeforeValidator(_separated), AfterValidator(_networks)
+    ] = ()
     connections: Annotated[int, Field(ge=10)] = 500
 
     @model_validator(mode="after")

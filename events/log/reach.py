@@ -30,6 +30,14 @@ async def knock(kafka: Connection | str) -> None:
     await asyncio.to_thread(_knock, Connection.to(kafka))
 
 
+def away(kafka: Connection | str, error: KafkaException) -> LogUnavailableError:
+    """What *error* of librdkafka's means to whoever is at the terminal."""
+    return LogUnavailableError(
+        f"Kafka at {Connection.to(kafka).bootstrap} is away ({error.args[0].str()}); start it, or"
+        " correct TWOFOLD_KAFKA."
+    )
+
+
 def _knock(connection: Connection) -> None:
     context = connection.ssl_context()
     for address in connection.bootstrap.split(","):
@@ -57,7 +65,10 @@ def _shake_hands(host: str, port: int, context: ssl.SSLContext) -> None:
             " the port of its SASL_SSL listener."
         ) from error
     except (OSError, TimeoutError) as error:
-        raise LogUnavailableError(f"Kafka is away: {type(error).__name__}.") from error
+        raise LogUnavailableError(
+            f"Kafka at {host}:{port} is away ({type(error).__name__}); start it, or correct"
+            " TWOFOLD_KAFKA."
+        ) from error
 
 
 def _come_in(connection: Connection) -> None:
@@ -82,7 +93,7 @@ def _come_in(connection: Connection) -> None:
             raise RefusedError(
                 "Kafka speaks TLS alone there; set TWOFOLD_KAFKA_SECURITY=SASL_SSL."
             ) from error
-        raise LogUnavailableError(f"Kafka is away: {error.args[0].name()}.") from error
+        raise away(connection, error) from error
 
 
 def _speaks_tls(bootstrap: str) -> bool:

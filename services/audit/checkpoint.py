@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from events import topics
 from events.log.clients import Connection
 from events.log.port import LogUnavailableError
+from events.log.reach import away
 from events.moments import read_moment, write_moment
 from services.audit.notes import NoteError, VerificationKey, open_note, sign
 
@@ -147,7 +148,7 @@ def publish(
                 on_delivery=lambda error, _: failures.append(error.name()) if error else None,
             )
         except KafkaException as error:
-            raise LogUnavailableError(f"Kafka is away: {error.args[0].name()}.") from error
+            raise away(kafka, error) from error
     if producer.flush(15) or failures:
         told = failures[0] if failures else "no answer"
         raise LogUnavailableError(f"Kafka didn't take the checkpoints: {told}.")

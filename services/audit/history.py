@@ -20,7 +20,7 @@ from events import topics
 from events.acceptance import Fate, Record
 from events.log.bulk import bounds, bulk_messages, bulk_read
 from events.log.clients import Connection, admin
-from events.log.port import LogUnavailableError
+from events.log.reach import away
 
 FORMAT: Final = "twofold-history/1"
 _AT_ONCE: Final = 2_000
@@ -130,7 +130,7 @@ class KafkaHistory:
             # All of them: to ask for one that isn't there could make it.
             found = admin(self._kafka).list_topics(timeout=5).topics.get(topic)
         except KafkaException as error:
-            raise LogUnavailableError(f"Kafka is away: {error.args[0].name()}.") from error
+            raise away(self._kafka, error) from error
         return sorted(found.partitions) if found else []
 
 

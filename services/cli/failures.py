@@ -48,12 +48,23 @@ def sentence(error: BaseException) -> str:
         whole = [one["msg"].removeprefix("Value error, ") for one in fields if not one["loc"]]
         if whole:  # Our own words about settings that don't go together.
             return " ".join(whole)
-        names = sorted({f"TWOFOLD_{'.'.join(map(str, one['loc']))}".upper() for one in fields})
-        return f"A setting can't be used: {', '.join(names)}; correct it in the environment."
+        told = {f"TWOFOLD_{'.'.join(map(str, one['loc']))}".upper(): one["msg"] for one in fields}
+        return " ".join(
+            f"{name} can't be used: {_said(why)}; correct it in the environment."
+            for name, why in sorted(told.items())
+        )
+    if type(error).__name__ == "KafkaException":
+        return f"Kafka can't be used ({error.args[0].str()}); is it where TWOFOLD_KAFKA says?"
     return (
         f"That failed unexpectedly ({type(error).__name__}); set TWOFOLD_DEBUG=1 and run it again"
         " for a traceback."
     )
+
+
+def _said(why: str) -> str:
+    """What pydantic, or a validator of ours, says of a value; it names none."""
+    why = why.removeprefix("Value error, ")
+    return why[:1].lower() + why[1:]
 
 
 def _only(error: BaseException) -> BaseException:

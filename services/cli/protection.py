@@ -122,6 +122,7 @@ def rotate(
     every copy of the key ring has it. Old MAC keys stay for ever.
     """
     from events import keyfile  # noqa: PLC0415
+    from services.foundation import load_ring  # noqa: PLC0415
 
     if prepare + activate + resume > 1 or (mac and not prepare + activate):
         raise typer.BadParameter(
@@ -130,6 +131,7 @@ def rotate(
             else "Only one of --prepare, --activate and --resume can be meant."
         )
     settings = told.settings()
+    load_ring(settings)
     purpose: keyfile.Purpose = "mac" if mac else "encryption"
     told_of: dict[str, object] = {}
     if not activate and not resume:

@@ -12,7 +12,12 @@ Host = Annotated[str, typer.Option(help="Address to listen on.")]
 MetricsHost = Annotated[str, typer.Option(help="Address to listen on for whoever runs it.")]
 MetricsPort = Annotated[
     int | None,
-    typer.Option(help="Port of health and metrics there.", show_default="--port and 1000 more"),
+    typer.Option(
+        min=0,
+        max=65535,
+        help="Port of health and metrics there.",
+        show_default="--port and 1000 more",
+    ),
 ]
 
 
@@ -26,7 +31,7 @@ def up() -> None:
 
 def auth(
     host: Host = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8000,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")] = 8000,
     metrics_host: MetricsHost = "127.0.0.1",
     metrics_port: MetricsPort = None,
 ) -> None:
@@ -40,7 +45,7 @@ def auth(
 
 def staff(
     host: Host = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8001,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")] = 8001,
     metrics_host: MetricsHost = "127.0.0.1",
     metrics_port: MetricsPort = None,
 ) -> None:
@@ -54,7 +59,7 @@ def staff(
 
 def project(
     host: Host = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port of health and metrics.")] = 8002,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of health and metrics.")] = 8002,
 ) -> None:
     """Run the projector: folds the history from Kafka into PostgreSQL."""
     settings = told.settings()

@@ -17,6 +17,7 @@ from events.log import broker, clients
 from events.log.clients import Connection
 from events.log.port import LogError
 from events.log.proposal import Draft, Proposal, Signer
+from events.log.reach import away
 from events.marks import Tick
 from events.moments import from_milliseconds
 from services.doctor import commands
@@ -35,6 +36,11 @@ SETTLE: Final = timedelta(seconds=5)
 
 GROUPS: Final = ("twofold.notify", "twofold.status")
 """Whose progress in the history is kept in Kafka."""
+
+_OF_KAFKA: Final = {
+    "topics", "Kafka's clock", "projections", "consumer groups", "commands", "set aside",
+}  # fmt: skip
+"""What can't be looked at without it, and would wait for it each time."""
 
 Look = Callable[[], Awaitable[Sequence[Finding]]]
 
@@ -62,8 +68,14 @@ async def examine(settings: Settings) -> list[Finding]:
             ("topics", lambda: _topics(kafka, ring)),
             ("Kafka's clock", lambda: _clock(kafka, ring)),
         ]
+    kafka_is_there = True
     for what, look in looks:
-        found += await _looked(what, look)
+        if what in _OF_KAFKA and not kafka_is_there:
+            found.append(wrong(what, "Not looked at, for Kafka doesn't answer."))
+            continue
+        findings = await _looked(what, look)
+        kafka_is_there &= what != "Kafka" or all(one.well for one in findings)
+        found += findings
     return found
 
 
@@ -100,7 +112,10 @@ def _ring(settings: Settings) -> KeyRing | None:
 
 
 async def _kafka(kafka: Connection) -> list[Finding]:
-    cluster = await asyncio.to_thread(clients.admin(kafka).list_topics, timeout=5)
+    try:
+        cluster = await asyncio.to_thread(clients.admin(kafka).list_topics, timeout=5)
+    except KafkaException as error:
+        raise away(kafka, error) from error
     return [well("Kafka", f"{len(cluster.brokers)} broker(s) at {kafka.bootstrap}")]
 
 

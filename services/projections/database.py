@@ -100,5 +100,6 @@ def translated() -> Iterator[None]:
         yield
     except _AWAY as error:
         raise ProjectionUnavailableError(
-            f"The projections can't be asked: {type(error).__name__}."
+            f"PostgreSQL can't be asked ({type(error).__name__}); is it where TWOFOLD_DATABASE"
+            " says?"
         ) from error

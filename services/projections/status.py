@@ -10,7 +10,7 @@ from confluent_kafka import KafkaException
 from events import topics
 from events.log.bulk import bounds
 from events.log.clients import Connection, admin
-from events.log.port import LogUnavailableError
+from events.log.reach import away
 from services.projections import schema
 from services.projections.database import SETTINGS, translated
 
@@ -106,7 +106,7 @@ def _ends(kafka: Connection | str) -> dict[tuple[str, int], int]:
     try:
         found = admin(kafka).list_topics(timeout=5).topics
     except KafkaException as error:
-        raise LogUnavailableError(f"Kafka is away: {error.args[0].name()}.") from error
+        raise away(kafka, error) from error
     return {
         (topic, partition): bounds(kafka, topic, partition)[1]
         for topic in FOLDED

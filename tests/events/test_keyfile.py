@@ -82,8 +82,10 @@ class TestChanging:
             keyfile.prepare(path, "encryption")
 
     def test_nothing_can_be_made_current_that_is_not_prepared(self, path: Path) -> None:
-        with pytest.raises(KeyRingError, match="--prepare"):
+        with pytest.raises(KeyRingError, match="rotate --prepare"):
             keyfile.activate(path, "encryption")
+        with pytest.raises(KeyRingError, match="rotate --mac --prepare"):
+            keyfile.activate(path, "mac")
 
     def test_the_current_key_is_not_dropped(self, path: Path) -> None:
         with pytest.raises(KeyRingError, match="current"):

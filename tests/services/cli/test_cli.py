@@ -79,7 +79,14 @@ class TestFailures:
 
     def test_a_setting_that_cant_be_used(self, tmp_path: Path) -> None:
         done = twofold("auth", cwd=tmp_path, env={"TWOFOLD_MODE": "testing"})
-        fails_with_one_line(done, "TWOFOLD_MODE")
+        fails_with_one_line(done, "TWOFOLD_MODE", "'production'")
+
+    def test_a_port_that_is_none(self, tmp_path: Path) -> None:
+        done = twofold("auth", "--port", "99999", cwd=tmp_path)
+        fails_with_one_line(done, "65535", "twofold auth --help")
+
+    def test_no_key_ring_to_rotate_keys_in(self, tmp_path: Path) -> None:
+        fails_with_one_line(twofold("keys", "rotate", cwd=tmp_path), "keys generate")
 
     def test_production_refuses_plaintext(self, tmp_path: Path) -> None:
         generate(KeyFiles.under(tmp_path / ".twofold" / "keys"))
@@ -90,7 +97,7 @@ class TestFailures:
         generate(KeyFiles.under(tmp_path / ".twofold" / "keys"))
         env = {"TWOFOLD_MODE": "development", "TWOFOLD_KAFKA": f"127.0.0.1:{ports.free_port()}"}
         done = twofold("audit", "replay", cwd=tmp_path, env=env)
-        fails_with_one_line(done, "Kafka")
+        fails_with_one_line(done, f"Kafka at {env['TWOFOLD_KAFKA']}", "start it")
 
     def test_data_that_is_no_json(self, tmp_path: Path) -> None:
         fails_with_one_line(twofold("command", "send", "x", "{", cwd=tmp_path), "JSON")

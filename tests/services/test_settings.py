@@ -1,0 +1,40 @@
+"""Settings are told by the environment, and refused there with what would do."""
+
+import pytest
+
+from services.cli.failures import sentence
+from services.settings import Settings
+
+
+def test_trusted_proxies_stand_between_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TWOFOLD_TRUSTED_PROXIES", "127.0.0.1, 10.0.0.0/8")
+    assert Settings().trusted_proxies == ("127.0.0.1", "10.0.0.0/8")
+
+
+def test_an_ipv6_place_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TWOFOLD_KAFKA", "[::1]:9092, kafka.example:9092")
+    assert Settings().kafka.startswith("[::1]")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "would_do"),
+    [
+        ("MODE", "prod", "'development' or 'production'"),
+        ("KAFKA", "broker", "host:port"),
+        ("SMTP", "mail.example", "host:port"),
+        ("DATABASE", "twofold:s3cret@db", "postgresql://"),
+        ("STAFF_URL", "localhost:8001", "https://"),
+        ("TRUSTED_PROXIES", "proxy.example", "IP addresses"),
+        ("CONNECTIONS", "3", "10"),
+    ],
+)
+def test_what_cant_be_used_is_told_with_what_would_do(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, would_do: str
+) -> None:
+    monkeypatch.setenv(f"TWOFOLD_{name}", value)
+    with pytest.raises(ValueError, match=f"TWOFOLD_{name}|validation error") as raised:
+        Settings()
+    told = sentence(raised.value)
+    assert told.startswith(f"TWOFOLD_{name} can't be used")
+    assert would_do in told
+    assert value not in told.replace(would_do, "")
