@@ -19,7 +19,11 @@ from events.facts import Uuid
 from events.staff import Role
 
 SHAPE = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)
-_PRINTABLE = r"^[^\x00-\x1f\x7f]*$"
+_PRINTABLE = r"^[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]*$"
+"""
+No controls, and nothing that turns or breaks what stands behind it: such text is shown to whoever
+decides about people, and in terminals. Scripts that run right to left need none of it.
+"""
 
 
 def _in_utc(moment: datetime) -> datetime:
@@ -38,11 +42,14 @@ def text(shortest: int, longest: int) -> StringConstraints:
 
 
 Reason = Annotated[str, text(1, 500)]
-Username = Annotated[str, text(1, 128)]
-_UNSEEN: Final = (
-    r"\x00-\x20\x7f-\xa0\xad\u061c\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff"
+_UNSEEN_BUT_SPACES: Final = (
+    r"\x00-\x1f\x7f-\xa0\xad\u061c\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff"
 )
+_UNSEEN: Final = rf"\x20{_UNSEEN_BUT_SPACES}"
 """White space, controls, and what turns or hides text."""
+_USERNAME: Final = rf"^[^{_UNSEEN}]([^{_UNSEEN_BUT_SPACES}]*[^{_UNSEEN}])?$"
+"""Two that look alike aren't two by what isn't seen; and what isn't typed, nobody can log in by."""
+Username = Annotated[str, StringConstraints(max_length=128, pattern=_USERNAME)]
 _ATOM: Final = rf'[^{_UNSEEN}.()<>@,;:?"\\\[\]]+'
 _ADDRESS: Final = rf"^{_ATOM}(\.{_ATOM})*@{_ATOM}(\.{_ATOM})*$"
 """

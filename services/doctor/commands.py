@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -23,6 +24,9 @@ SETTLE: Final = timedelta(seconds=5)
 
 LOOK_BACK: Final = timedelta(days=1)
 """How old a command may be, set aside, of which it is still told."""
+
+_TOPIC: Final = re.compile(r"[A-Za-z0-9._-]{1,249}")
+"""As Kafka has them: whoever can write letters must not write to the terminal that shows them."""
 
 _LETTERS: Final = 10_000
 _NAMED: Final = 5
@@ -75,11 +79,7 @@ async def set_aside(
 ) -> list[Finding]:
     """Commands that met a fault of ours, lately."""
     letters = await asyncio.to_thread(lambda: [*_letters(kafka, topic, since)])
-    places = [
-        f"{one.get('topic')}-{one.get('partition')} at {one.get('offset')}"
-        for one in map(_members, letters)
-        if one.get("reason") == INTERNAL_ERROR
-    ]
+    places = [place for one in map(_members, letters) if (place := _place(one))]
     if not places:
         return [well("set aside", "no command of the last day met a fault")]
     named = ", ".join(places[-_NAMED:]) + (" and others" if len(places) > _NAMED else "")
@@ -128,6 +128,15 @@ def _letters(kafka: Connection | str, topic: str, since: timedelta) -> Iterator[
         start = max(one.offset, end - _LETTERS)
         for messages in bulk_messages(kafka, topic, one.partition, start, end):
             yield from messages
+
+
+def _place(letter: Mapping[str, Any]) -> str | None:
+    """Where the command stood; None where it met no fault, or the letter is none of ours."""
+    topic, partition, offset = (letter.get(name) for name in ("topic", "partition", "offset"))
+    ours = isinstance(topic, str) and isinstance(partition, int) and isinstance(offset, int)
+    if letter.get("reason") != INTERNAL_ERROR or not ours or not _TOPIC.fullmatch(str(topic)):
+        return None
+    return f"{topic}-{partition} at {offset}"
 
 
 def _members(letter: Message) -> Mapping[str, Any]:

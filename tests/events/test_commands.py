@@ -101,6 +101,13 @@ class TestRoundTrip:
         assert set(data) == {"organisation_id", "staff_id", "email"}
 
 
+class TestNames:
+    @pytest.mark.parametrize("name", ["María", "דנה‏ לוי", "نی‌لوفر", "O'Hara-Smith, née Ó"])
+    def test_of_any_script_are_taken(self, name: str) -> None:
+        data = SAMPLES["register_staff"] | {"display_name": name, "username": "maría von x"}
+        commands.parse_command("register_staff", data)
+
+
 class TestSigning:
     KEY = Ed25519PrivateKey.generate()
 
@@ -163,7 +170,14 @@ class TestUnreadable:
             ("register_staff", {"email": "a@b,c@d"}), ("register_staff", {"username": ""}),
             ("register_staff", {"username": "x" * 129}), ("register_staff", {"role": "owner"}),
             ("register_staff", {"staff_id": STAFF.upper() + "x"}),
-            ("register_staff", {"display_name": "a\tb"}), ("register_staff", {"added": 1}),
+            ("register_staff", {"display_name": "a\tb"}),
+            ("register_staff", {"display_name": "Ada\x9b2J"}),
+            ("register_staff", {"display_name": "Ada \u202ereggan"}),
+            ("register_organisation", {"name": "Estates\u2066"}),
+            ("disable_two_factor", {"reason": "a\u2028b"}),
+            ("register_staff", {"username": "ada\u200b"}), ("register_staff", {"username": " ada"}),
+            ("register_staff", {"username": "ada "}), ("register_staff", {"username": "a\u00a0b"}),
+            ("change_staff_details", {"username": "\u202eada"}), ("register_staff", {"added": 1}),
             ("disable_two_factor", {"reason": ""}), ("disable_two_factor", {"reason": "x" * 501}),
             ("set_two_factor_policy", {"mandatory": "yes"}),
             ("set_two_factor_policy", {"mandatory": 1}),

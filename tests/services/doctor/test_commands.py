@@ -70,7 +70,10 @@ class TestSetAside:
     async def test_names_what_met_a_fault_and_nothing_else(
         self, kafka: str, topic: str, producer: AIOKafkaProducer
     ) -> None:
+        escapes = {"reason": "internal-error", "topic": "\x1b]0;x\x07", "partition": 3, "offset": 1}
+        forged = [escapes, escapes | {"topic": "commands", "offset": "\x1b[2J"}]
         others: list[bytes | None] = [b'{"reason": "unsigned"}', b"\xff", b"[]", None]
+        others += [json.dumps(one).encode() for one in forged]
         for value in others:
             await producer.send_and_wait(topic, value, key=b"k", partition=0)
         [fine] = await set_aside(kafka, topic=topic)
