@@ -17,6 +17,9 @@ from services.auth.domain.errors import PasswordRefusedError
 
 SHORTEST: Final = 15
 LONGEST: Final = 128
+_LONGEST_TYPED: Final = 1024
+"""What is longer isn't normalised: no password is, and that takes time by the square of a row of
+combining marks."""
 _FEWEST_GUESSES_LOG10: Final = 10.0
 _FEWEST_OWN_CHARACTERS: Final = 8
 """So many must remain once everything that is known about the person is taken out."""
@@ -32,6 +35,8 @@ of symbols: a password made for that took seconds. So many are a tenth of a seco
 
 def normalised(password: str) -> str:
     """The password as it is hashed: Unicode NFC (NIST SP 800-63B-4 §3.1.1.2)."""
+    if len(password) > _LONGEST_TYPED:
+        return password
     return unicodedata.normalize("NFC", password)
 
 

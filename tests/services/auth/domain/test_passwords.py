@@ -41,6 +41,16 @@ GOOD = [
 ]  # fmt: skip
 
 
+def test_what_no_password_can_be_is_not_normalised() -> None:
+    """A row of combining marks is put in order by the square of its length."""
+    began = time.perf_counter()
+    long = "a" + "\u0301" * 30_000 + "\u0323" * 30_000
+    assert normalised(long) == long
+    assert not could_be_password(long)
+    assert time.perf_counter() - began < 0.1
+    assert normalised("a\u0301" * 128) == "á" * 128
+
+
 @pytest.mark.parametrize("password", BAD)
 def test_known_bad_ones_are_refused(password: str) -> None:
     assert len(password) >= SHORTEST
