@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from events import topics
+from events import catalogue, topics
 from events.acceptance import Fate, HaltError, Judged, PartitionState, judge
 from events.keys import KeyRing
 from events.log.clients import Connection
@@ -25,6 +25,7 @@ from services.audit.history import AuditError, Dump, History, KafkaHistory
 from services.audit.verify import Advance
 
 _NAME: Final = re.compile(r"(?:twofold\.)?([a-z0-9_]+)(?:\.v[0-9]+)?")
+_NAMES: Final = {match[1] for name in catalogue.TYPES if (match := _NAME.fullmatch(name))}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,8 @@ class Wanted:
 
     def __post_init__(self) -> None:
         for name in self.types:
-            if not _NAME.fullmatch(name):
+            match = _NAME.fullmatch(name)
+            if match is None or match[1] not in _NAMES:
                 raise AuditError(f"{name[:80]!r} is no event type, such as login_attempted.")
 
     def takes(self, judged: Judged) -> bool:

@@ -9,7 +9,7 @@ import typer
 from services.cli import told
 from services.cli.evidence import From, print_json, progress_of
 from services.cli.failures import FailureError
-from services.cli.inspection import Json, history, moment
+from services.cli.inspection import Json, history, identifier, moment
 
 if TYPE_CHECKING:
     from events.facts import Position
@@ -43,14 +43,16 @@ def as_of(
     from services.foundation import load_ring  # noqa: PLC0415
 
     if bool(person) + bool(username) > 1 or not (person or username or organisation):
-        raise typer.BadParameter("Name a person (--person or --username), or an --organisation.")
+        raise typer.BadParameter(
+            "Name one person (by --person or by --username), or an --organisation."
+        )
     settings = told.settings()
     ring = load_ring(settings)
     position = _position(when)
     wanted = Wanted(
-        staff_id=person,
+        staff_id=identifier(person),
         username_digest=username_digest(username, ring.derive("username")) if username else None,
-        organisation_id=organisation,
+        organisation_id=identifier(organisation),
         position=position,
         at=None if position else moment(when),
     )
@@ -79,7 +81,10 @@ def _position(text: str) -> "Position | None":
         try:
             return Position.parse(text)
         except ValueError:
-            raise FailureError(f"{text[:80]!r} is neither a moment nor a position.") from None
+            raise FailureError(
+                f"{text[:80]!r} is neither a moment like 2026-11-24T09:42 nor a position like"
+                " generation:partition:offset."
+            ) from None
     return None
 
 

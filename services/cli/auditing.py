@@ -123,7 +123,7 @@ def checkpoint(
     fresh = [one.checkpoint(name) for one in found if one.covered < one.tree.size]
     notes = [(one.partition, one.sign(private)) for one in fresh]
     publish(connection_of(settings, database=False), notes)
-    if out is not None:
+    if out is not None and notes:
         with out.open("a", encoding="utf-8") as file:
             file.writelines(note for _, note in notes)
     if as_json:
@@ -139,7 +139,7 @@ def checkpoint(
     for one in fresh:
         typer.echo(f"{one.partition}: {one.next_offset} records, root {one.root.hex()}")
     if not fresh:
-        typer.echo("Nothing has come since the last checkpoints.")
+        typer.echo("Nothing has come since the last checkpoints, and nothing was signed.")
 
 
 def key(

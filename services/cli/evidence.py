@@ -46,6 +46,11 @@ def mac_keys(settings: "Settings", source: Path | None, *, without: bool) -> "Ke
         if source is None:
             raise FailureError("Without a key ring, only a dump can be verified: --from FILE.")
         return None
+    if source is not None and not settings.keys.exists():
+        raise FailureError(
+            f"There is no key ring at {settings.keys}; set TWOFOLD_KEYS, or let audit verify take"
+            " the dump's word by --without-keys."
+        )
     return load_ring(settings).mac.keys
 
 
@@ -77,10 +82,16 @@ def signing_key_of(given: Path | None) -> "PublisherKey":
 def kept(files: Sequence[Path] | None) -> list[str]:
     from services.audit.notes import split  # noqa: PLC0415
 
-    try:
-        return [note for file in files or () for note in split(file.read_text(encoding="utf-8"))]
-    except (OSError, UnicodeDecodeError):
-        raise FailureError("A file of checkpoints can't be read.") from None
+    found: list[str] = []
+    for file in files or ():
+        try:
+            notes = split(file.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError):
+            raise FailureError(f"{file} can't be read as a file of checkpoints.") from None
+        if not notes:
+            raise FailureError(f"{file} holds no checkpoint.")
+        found += notes
+    return found
 
 
 def print_json(value: object) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -69,8 +70,8 @@ def replay(
 
     settings = told.settings()
     wanted = Wanted(
-        organisation=organisation,
-        person=person,
+        organisation=identifier(organisation),
+        person=identifier(person),
         types=tuple(types or ()),
         since=moment(since),
         until=moment(until),
@@ -85,11 +86,15 @@ def replay(
             return
         if not as_json:
             typer.echo(_HEADER)
+        shown = False
         for partition, judged in reading.run(wanted, progress.advance):
+            shown = True
             if as_json:
                 typer.echo(json.dumps(line(partition, judged), ensure_ascii=False))
             else:
                 typer.echo(_row(partition, judged))
+    if not shown:
+        typer.echo("No record fits.", err=True)
 
 
 @projections.command()
@@ -240,6 +245,20 @@ def table(columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
     if not console.is_terminal:
         console = Console(highlight=False, markup=False, width=200)
     console.print(shown)
+
+
+def identifier(text: str | None) -> str | None:
+    """
+    An id as somebody types it.
+
+    Raises:
+        typer.BadParameter: It is none.
+    """
+    from events.streams import UUID  # noqa: PLC0415
+
+    if text is None or re.fullmatch(UUID, text):
+        return text
+    raise typer.BadParameter(f"{text!r} is no id like 71ad45ce-456d-41ff-b981-b99f837a25aa.")
 
 
 def moment(text: str | None) -> datetime | None:

@@ -54,7 +54,9 @@ def prove(
     try:
         place = Position.parse(position)
     except ValueError:
-        raise FailureError(f"{position[:80]!r} is no position.") from None
+        raise FailureError(
+            f"{position[:80]!r} is no position like generation:partition:offset."
+        ) from None
     with progress_of(reading) as progress:
         notes = [*reading.notes, *kept(checkpoints)]
         made = run(reading, keys, place, notes, verifying, progress.advance)

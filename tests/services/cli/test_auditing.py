@@ -112,7 +112,15 @@ async def test_a_whole_audit(desk: Desk) -> None:
     await desk.run("audit", "prove", position, "--out", "proof.json")
     assert (await desk.json("audit", "prove"))["equal"] is True
 
+    (desk.folder / "empty").touch()
+    nothing = await desk.run("audit", "verify", "--checkpoints", "empty", fails=True)
+    assert "empty holds no checkpoint" in nothing
+    await desk.run("audit", "checkpoint", "--out", "later")
+    assert not (desk.folder / "later").exists()
+
     alone = replace(desk, env={**desk.env, "TWOFOLD_KAFKA": "127.0.0.1:1", "TWOFOLD_KEYS": "none"})
+    without_ring = await alone.run("audit", "verify", "--from", "history.gz", fails=True)
+    assert "--without-keys" in without_ring
     found = await alone.json(
         "audit", "verify", "--from", "history.gz", "--without-keys", "--key", "key",
         "--checkpoints", "kept",

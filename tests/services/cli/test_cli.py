@@ -99,6 +99,24 @@ class TestFailures:
         done = twofold("audit", "replay", cwd=tmp_path, env=env)
         fails_with_one_line(done, f"Kafka at {env['TWOFOLD_KAFKA']}", "start it")
 
+    @pytest.mark.parametrize(
+        ("arguments", "words"),
+        [
+            (["replay", "--type", "login_attemptd"], "no event type"),
+            (["replay", "--person", "eve"], "no id like"),
+            (["replay", "--since", "yesterday"], "no moment like"),
+            (["as-of", "2026-11-24", "--organisation", "acme"], "no id like"),
+            (["as-of", "14:02", "--username", "eve"], "neither a moment like"),
+            (["verify", "--proof", "none.json"], "--key"),
+        ],
+    )
+    def test_what_an_auditor_mistypes(
+        self, arguments: list[str], words: str, tmp_path: Path
+    ) -> None:
+        """Shown as nothing found, it would be taken for an answer."""
+        generate(KeyFiles.under(tmp_path / ".twofold" / "keys"))
+        fails_with_one_line(twofold("audit", *arguments, cwd=tmp_path), words)
+
     def test_data_that_is_no_json(self, tmp_path: Path) -> None:
         fails_with_one_line(twofold("command", "send", "x", "{", cwd=tmp_path), "JSON")
 
