@@ -145,13 +145,12 @@ class Deciding:
         staff_commands.may_register(situation)
         if await self._loads.by_staff(command.staff_id) is not None:
             raise AlreadyRegisteredError  # In another organisation.
+        mine = {"organisation_id": command.organisation_id, "staff_id": command.staff_id}
+        # Of those who ask at once, whom the line above doesn't see yet, one has it.
+        own_id = hmac.digest(self._ring.derive("staff-id"), command.staff_id.encode(), sha256).hex()
+        id_until = await self._usernames.claim_id(own_id, **mine, cause=cause)
         username = username_digest(command.username, self._ring.derive("username"))
-        claimed_until = await self._usernames.claim(
-            username,
-            organisation_id=command.organisation_id,
-            staff_id=command.staff_id,
-            cause=cause,
-        )
+        claimed_until = min(id_until, await self._usernames.claim(username, **mine, cause=cause))
         entry_id, data_key = await self._new_data_key(command.staff_id, claimed_until)
         details = Details(command.username, command.email, command.display_name)
         new = NewPerson(

@@ -1,6 +1,9 @@
 """
 Claims on usernames: one holder at a time, though a username and its person live in two partitions.
 
+A staff id is claimed by its digest in the same way, before anything else: two organisations that
+register one id at once would each overwrite the other's person.
+
 A claim is made first, and carries the moment after which the registration that relies on it can't
 count any more. So whoever wants the name later knows when to believe that it isn't used: once that
 partition's time has passed that moment and nobody there has the name. Until then they are refused.
@@ -20,11 +23,19 @@ from events.moments import from_milliseconds, to_milliseconds
 from events.person import Person
 from events.username import Claim, UsernameClaimed, UsernameReleased
 from services.projections.port import LoadedClaim, LoadedForCommand, Loads
-from services.staff.domain.errors import UsernameNotYetFreeError, UsernameTakenError
+from services.staff.domain.errors import (
+    AlreadyRegisteredError,
+    UsernameNotYetFreeError,
+    UsernameTakenError,
+)
 
 CLAIM_FOR: Final = timedelta(seconds=10)
 """How long a registration that relies on a claim has to count; with half of it left, it is made
 again. Whoever wants a name that was claimed and given up within it is told to ask again later."""
+
+
+_Has = Callable[[Person | None], bool]
+"""Whether the person that a claim is for, as they are, has what was claimed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +81,35 @@ class Usernames:
             UsernameNotYetFreeError: Somebody else had it, or asked for it, a moment ago.
         """
         mine = organisation_id, staff_id
+        return await self._claim(
+            username_digest, mine, cause, lambda person: _has(person, username_digest)
+        )
+
+    async def claim_id(
+        self, id_digest: str, *, organisation_id: str, staff_id: str, cause: Cause
+    ) -> datetime:
+        """
+        Keep a staff id for an organisation; again, where it is its already.
+
+        Args:
+            id_digest: Of the staff id; no username has the same.
+
+        Returns:
+            As `claim`.
+
+        Raises:
+            AlreadyRegisteredError: Another organisation has somebody of this id, or is about to.
+        """
+        mine = organisation_id, staff_id
+        try:
+            return await self._claim(id_digest, mine, cause, lambda person: person is not None)
+        except (UsernameTakenError, UsernameNotYetFreeError):
+            raise AlreadyRegisteredError from None
+
+    async def _claim(
+        self, username_digest: str, mine: tuple[str, str], cause: Cause, has: _Has
+    ) -> datetime:
+        organisation_id, staff_id = mine
 
         async def decide() -> Decided[datetime]:
             found = await self._loads.claim(username_digest)
@@ -78,7 +118,7 @@ class Usernames:
                 if held.registration_deadline - self._clock() > self._claim_for / 2:
                     return Decided(held.registration_deadline)
             elif held:
-                await self._see_it_unused(held, username_digest)
+                await self._see_it_unused(held, has)
                 drafts.append(_released(username_digest, held))
             until = from_milliseconds(to_milliseconds(self._clock() + self._claim_for))
             claimed = UsernameClaimed(
@@ -105,7 +145,7 @@ class Usernames:
 
         await self._writer.settle(streams.username(username_digest), decide)
 
-    async def _see_it_unused(self, claim: Claim, username_digest: str) -> None:
+    async def _see_it_unused(self, claim: Claim, has: _Has) -> None:
         """
         Make sure that *claim* has come to nothing, and will.
 
@@ -116,11 +156,11 @@ class Usernames:
         """
         holder = await self._holder(claim)
         due = self._clock() > claim.registration_deadline
-        if due and not _late(holder, claim) and not _has(holder.target, username_digest):
+        if due and not _late(holder, claim) and not has(holder.target):
             # That partition is quiet: it needs a record for its time to have passed.
             await self._writer.move_time(holder.place.position.partition)
             holder = await self._holder(claim)
-        if _has(holder.target, username_digest):
+        if has(holder.target):
             raise UsernameTakenError
         if not _late(holder, claim):
             raise UsernameNotYetFreeError

@@ -102,6 +102,23 @@ class TestByCommands:
         outcomes = [await busy.outcome(json.loads(value)["id"]) for value in values]
         assert sorted(outcome["outcome"] for outcome in outcomes) == ["accepted", "rejected"]
 
+    async def test_an_id_goes_to_one_of_two_organisations_that_register_it_at_once(
+        self, busy: Office
+    ) -> None:
+        """Both went through: each overwrote the other's person, and forgot their data key."""
+        acme, other = await busy.organisation(), await busy.organisation()
+        for _ in range(3):
+            staff_id = uuid()
+            values = [
+                busy.write("register_staff", busy.newcomer(where) | {"staff_id": staff_id})
+                for where in (acme, other)
+            ]
+            await asyncio.gather(
+                *(busy.put(value, partition=partition) for partition, value in enumerate(values))
+            )
+            outcomes = [await busy.outcome(json.loads(value)["id"]) for value in values]
+            assert sorted(one.get("reason", "") for one in outcomes) == ["", "already-registered"]
+
     async def test_an_id_is_registered_once(self, busy: Office) -> None:
         acme, other = await busy.organisation(), await busy.organisation()
         data = busy.newcomer(acme)
