@@ -107,6 +107,12 @@ PRINCIPALS: Final = (
         checks=False,
     ),
     Principal(
+        "reader",
+        "programs that keep a copy of who has two-factor authentication",
+        reads=(topics.STATUS,),
+        checks=False,
+    ),
+    Principal(
         "operator",
         "people who run doctor, keys rotate and command send (not topics create: that is admin's)",
         reads=(topics.EVENTS, topics.VAULT, topics.OUTCOMES, topics.DEAD_LETTERS),

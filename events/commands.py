@@ -159,7 +159,9 @@ def parse_command(name: str, data: Mapping[str, Any]) -> Command:
     """
     model = COMMANDS.get(name)
     if model is None:
-        raise UnreadableCommandError("There is no command of this name.")
+        raise UnreadableCommandError(
+            f"There is no command of this name; there are {', '.join(sorted(COMMANDS))}."
+        )
     try:
         return model.model_validate_json(json.dumps(data))
     except ValidationError as error:
@@ -167,12 +169,11 @@ def parse_command(name: str, data: Mapping[str, Any]) -> Command:
 
 
 def fields_of(error: ValidationError) -> str:
-    """Names of our own members; an unknown one's name is the sender's, and isn't repeated."""
+    """Which members are wrong; an unknown one's name is the sender's, and isn't repeated."""
     found = error.errors(include_input=False, include_url=False, include_context=False)
-    named = {
-        "an unknown member"
-        if one["type"] == "extra_forbidden"
-        else ".".join(map(str, one["loc"])) or "the object"
-        for one in found
-    }
-    return ", ".join(sorted(named))
+    told = set()
+    for one in found:
+        name = ".".join(map(str, one["loc"])) or "the object"
+        known = f"{name} is missing" if one["type"] == "missing" else name
+        told.add("an unknown member" if one["type"] == "extra_forbidden" else known)
+    return ", ".join(sorted(told))

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
-from confluent_kafka import KafkaException
+from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import (  # type: ignore[attr-defined] # It has them, untold to mypy.
     AclBinding,
     AclBindingFilter,
@@ -168,6 +168,11 @@ def _refused_in_words(work: Callable[[], list[str]]) -> list[str]:
     try:
         return work()
     except KafkaException as error:
+        if error.args[0].code() == KafkaError.SECURITY_DISABLED:
+            raise LogUnavailableError(
+                "Kafka keeps no list, for authorizer.class.name isn't set there: docs/operating.md"
+                " has its settings."
+            ) from error
         raise LogUnavailableError(
             f"Kafka refuses: {error.args[0].str()} (this takes the broker's administrator)."
         ) from error

@@ -9,6 +9,7 @@ from services.cli import (
     inspection,
     protection,
     rebuilding,
+    registering,
     running,
 )
 
@@ -27,6 +28,8 @@ for command in running.COMMANDS:
 app.command()(inspection.doctor)
 for name, changes in rebuilding.COMMANDS.items():
     inspection.projections.command(name)(changes)
+for name, makes in registering.COMMANDS.items():
+    administration.keys.command(name)(makes)
 for name, audits in {**auditing.COMMANDS, **as_of.COMMANDS}.items():
     inspection.audit.command(name)(audits)
 for name, group in (

@@ -205,13 +205,15 @@ def read(path: Path) -> Registered:
         places = {".".join(map(str, one["loc"])) for one in error.errors(include_input=False)}
         raise PublishersError(f"{path} doesn't fit at: {', '.join(sorted(places))}.") from None
     except ValueError as error:
-        raise PublishersError(f"{path} is no TOML, or a public key in it is none.") from error
+        raise PublishersError(f"{path} is no TOML: {error}.") from error
 
 
 def _publisher(key_id: str, entry: _PublisherEntry) -> Publisher:
     unknown = set(entry.commands) - {"*", *COMMANDS}
     if unknown:
-        raise PublishersError(f"Publisher {key_id} names commands that don't exist.")
+        raise PublishersError(
+            f"Publisher {key_id} names commands that don't exist: {', '.join(sorted(unknown))}."
+        )
     rights = Rights(
         key_id=key_id,
         commands=frozenset(entry.commands),
@@ -219,7 +221,12 @@ def _publisher(key_id: str, entry: _PublisherEntry) -> Publisher:
         actors=frozenset(entry.actors),
         grants_support=entry.grants_support,
     )
-    key = Ed25519PublicKey.from_public_bytes(b64decode(entry.public_key, validate=True))
+    try:
+        key = Ed25519PublicKey.from_public_bytes(b64decode(entry.public_key, validate=True))
+    except ValueError as error:
+        raise PublishersError(
+            f"The public key of publisher {key_id} isn't 32 bytes in base64."
+        ) from error
     return Publisher(entry.service, rights, key)
 
 
@@ -248,6 +255,13 @@ def write_fresh(path: Path, ring: KeyRing, operator: Ed25519PublicKey) -> None:
     write_private(path, fresh(ring, operator))
 
 
+def new_publisher(
+    key_id: str, key: Ed25519PublicKey, commands: Sequence[str], organisations: Sequence[str]
+) -> str:
+    """The lines to add to the file for a publisher that acts for itself alone."""
+    return "\n" + _section(key_id, key, key_id, ["service"], commands, organisations)
+
+
 def new_api_key(
     name: str, scopes: Sequence[str] = ("read",), organisations: Sequence[str] = ("*",)
 ) -> tuple[str, str]:
@@ -262,13 +276,20 @@ def new_api_key(
     return token, lines
 
 
-def _section(key_id: str, key: Ed25519PublicKey, service: str, actors: Sequence[str]) -> str:
+def _section(
+    key_id: str,
+    key: Ed25519PublicKey,
+    service: str,
+    actors: Sequence[str],
+    commands: Sequence[str] = ("*",),
+    organisations: Sequence[str] = ("*",),
+) -> str:
     return (
         f"[publishers.{key_id}]\n"
         f'public_key = "{b64encode(key.public_bytes_raw()).decode()}"\n'
         f'service = "{service}"\n'
-        'commands = ["*"]\n'
-        'organisations = ["*"]\n'
+        f"commands = [{_quoted(commands)}]\n"
+        f"organisations = [{_quoted(organisations)}]\n"
         f"actors = [{_quoted(actors)}]\n"
     )
 

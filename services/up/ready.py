@@ -21,7 +21,7 @@ def show(console: Console, places: Places, demonstration: Demonstration, seconds
     console.print()
     for name, what in (
         ("log in", demonstration.auth_url),
-        ("staff, commands", demonstration.staff_url),
+        ("people, settings", f"{demonstration.staff_url}/staff"),
         (
             "HTTP API",
             f"{demonstration.auth_url}/openapi.json, {demonstration.staff_url}/openapi.json",

@@ -34,6 +34,7 @@ def test_who_writes_what() -> None:
     assert writers(topics.CHECKPOINTS) == {"auditor"}
     assert readers(topics.COMMANDS) == {"staff"}  # They hold personal data in clear.
     assert readers(topics.VAULT) == {"projections", "operator"}
+    assert readers(topics.STATUS) == {"reader"}
 
 
 def test_every_line_is_of_a_topic_or_group_of_ours() -> None:

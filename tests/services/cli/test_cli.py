@@ -18,6 +18,7 @@ COMMANDS = [
     [], ["up"], ["auth"], ["staff"], ["project"], ["notify"], ["demo"], ["doctor"],
     ["topics"], ["topics", "create"], ["command"], ["command", "send"],
     ["support"], ["support", "grant"], ["keys"], ["keys", "generate"],
+    ["keys", "publisher"], ["keys", "api-key"],
     ["audit"], ["audit", "replay"], ["audit", "verify"], ["audit", "checkpoint"], ["audit", "key"],
     ["audit", "prove"], ["audit", "as-of"],
     ["projections"], ["projections", "status"], ["projections", "rebuild"],

@@ -116,10 +116,10 @@ organisations = ["*"]
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("nonsense", "no TOML"),
+        ("nonsense\n", r"no TOML: .*line 1"),
         ('[publishers.x]\npublic_key = "AA=="\n', "doesn't fit at"),
         (PUBLISHER.replace("COMMAND", "*"), "public key"),
-        (PUBLISHER.replace("COMMAND", "fly"), "commands that don't exist"),
+        (PUBLISHER.replace("COMMAND", "fly"), "commands that don't exist: fly"),
         (API_KEY, "doesn't fit"),
     ],
 )
