@@ -83,12 +83,12 @@ PAGES: dict[str, tuple[str, str, dict[str, Any]]] = {
     "link-opened": (AUTH, "link_opened.html", {}),
     "link-code": (AUTH, "link_code.html", {}),
     "link-lost": (AUTH, "link_lost.html", {}),
-    "link-dead": (AUTH, "link_dead.html", {"flow": "link"}),
+    "link-dead": (AUTH, "link_dead.html", {"flow": "link", "used_up": False}),
     "link-used-up": (AUTH, "link_dead.html", {"flow": "link", "used_up": True}),
     "new-password": (
         AUTH,
         "new_password.html",
-        {"username": "ada.clarke", "expired": False, "shortest": 15},
+        {"username": "ada.clarke", "expired": False, "shortest": 15, "chosen": ""},
     ),
     "new-password-refused": (
         AUTH,
@@ -97,6 +97,7 @@ PAGES: dict[str, tuple[str, str, dict[str, Any]]] = {
             "username": "ada.clarke",
             "expired": True,
             "shortest": 15,
+            "chosen": "",
             "error": "Use 15 characters or more; a few words do well.",
         },
     ),

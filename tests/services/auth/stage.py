@@ -52,6 +52,8 @@ from tests.services.projections.worlds import World, make_world, until
 
 HOME = "00000000-0000-4000-8000-000000000001"
 STEP = timedelta(milliseconds=STEP_MS)
+CODES_LAST = timedelta(seconds=8)
+"""How long a code that is given to a test is good at least: a step's end would cut it off."""
 
 
 _COUNTED = """
@@ -257,6 +259,9 @@ class Stage:
 
     def code(self, somebody: Somebody, offset: timedelta = timedelta(0)) -> str:
         """A code that nobody used, at the decisions' clock, which moves on where none is left."""
+        left = STEP - timedelta(milliseconds=int(self.now().timestamp() * 1000) % STEP_MS)
+        if left < CODES_LAST:
+            self.ahead += left
         current = self.step()
         if somebody.last_step >= current:
             self.ahead += STEP * (somebody.last_step + 1 - current)
