@@ -8,6 +8,7 @@ published. Whoever holds it needs no server.
 
 import gzip
 import json
+import zlib
 from base64 import b64decode, b64encode
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -21,9 +22,12 @@ from events.acceptance import Fate, Record
 from events.log.bulk import bounds, bulk_messages, bulk_read
 from events.log.clients import Connection, admin
 from events.log.reach import away
+from events.moments import from_milliseconds
 
 FORMAT: Final = "twofold-history/1"
 _AT_ONCE: Final = 2_000
+_LONGEST_LINE: Final = 1024 * 1024
+"""Characters; Kafka takes records of 256 KiB. A packed dump may hold a line of terabytes."""
 
 
 class AuditError(Exception):
@@ -154,6 +158,8 @@ class DumpedHistory:
             ]
         except (KeyError, TypeError, ValueError):
             raise self._damaged() from None
+        if not self.spans:
+            raise self._damaged()  # Of nothing there would be nothing wrong.
 
     @property
     def notes(self) -> Sequence[str]:
@@ -180,6 +186,7 @@ class DumpedHistory:
     def _entry(self, line: dict[str, Any]) -> tuple[int, Entry]:
         try:
             value, fate = line["value"], line.get("fate")
+            from_milliseconds(int(line["append_time_ms"]))
             record = Record(
                 offset=int(line["offset"]),
                 append_time_ms=int(line["append_time_ms"]),
@@ -187,18 +194,18 @@ class DumpedHistory:
                 broker_time=line["broker_time"] is True,
             )
             return int(line["partition"]), (record, None if fate is None else Fate(fate))
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, OverflowError):
             raise self._damaged() from None
 
     def _lines(self) -> Iterator[dict[str, Any]]:
         try:
             with _opened(self._path, "r") as file:
-                for text in file:
+                while text := file.readline(_LONGEST_LINE):
                     line = json.loads(text)
                     if not isinstance(line, dict):
                         raise self._damaged()
                     yield line
-        except (OSError, EOFError, ValueError) as error:
+        except (OSError, EOFError, ValueError, RecursionError, zlib.error) as error:
             if isinstance(error, FileNotFoundError):
                 raise AuditError(f"There is no {self._path}.") from error
             raise self._damaged() from error

@@ -81,7 +81,7 @@ class Proof:
             )
         except OSError as error:
             raise AuditError(f"{path} can't be read: {error.strerror}.") from error
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             raise AuditError(f"{path} is no proof of a record.") from None
 
     def check(self, key: VerificationKey) -> Checkpoint:

@@ -1,6 +1,7 @@
 """Whoever changes history is found out by a checkpoint that was signed before."""
 
 import gzip
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -206,7 +207,29 @@ class TestDump:
         with pytest.raises(AuditError, match="exists already"):
             Dump(dump, author.history)
 
-    @pytest.mark.parametrize("text", ["", "{}", "no json", "[]", '{"format": "other"}'])
+    def test_a_hostile_one_is_told_as_what_it_is(self, dump: Path, tmp_path: Path) -> None:
+        """Nothing of it ends an auditor's command in another way, or takes the machine's memory."""
+        first, *_, last = gzip.decompress(dump.read_bytes()).decode().splitlines()
+        record = json.loads(last)
+        hostile = [
+            *(json.dumps(record | {"append_time_ms": at}) for at in (10**30, -(10**17), "x")),
+            "[" * 200_000,
+            json.dumps(record)[:-1] + " " * 2_000_000 + "}",
+        ]
+        path = tmp_path / "hostile.jsonl"
+        for line in hostile:
+            path.write_text(f"{first}\n{line}\n")
+            with pytest.raises(AuditError, match="no dump"):
+                verify(DumpedHistory(path), KEYS)
+        damaged = bytearray(dump.read_bytes())
+        damaged[40:60] = bytes(20)
+        (tmp_path / "damaged.gz").write_bytes(damaged)
+        with pytest.raises(AuditError, match="no dump"):
+            verify(DumpedHistory(tmp_path / "damaged.gz"), KEYS)
+
+    NOTHING = '{"format": "twofold-history/1", "topic": "t", "partitions": []}'
+
+    @pytest.mark.parametrize("text", ["", "{}", "no json", "[]", '{"format": "other"}', NOTHING])
     def test_what_is_no_dump(self, text: str, tmp_path: Path) -> None:
         path = tmp_path / "x"
         path.write_text(text)
