@@ -92,7 +92,7 @@ def _show_as_of(found: "AsOf") -> None:
     where, who = found.organisation, found.person
     typer.echo(f"As of {found.at:%Y-%m-%d %H:%M:%S.%f}"[:-3] + f" UTC, at {found.position}:")
     if where is not None:
-        typer.echo(f"organisation  {where.organisation_id}, {where.name}")
+        typer.echo(f"organisation  {where.organisation_id}, {told.visible(where.name)}")
         typer.echo(f"2FA there     {_policy(found)}")
         age = where.policy.max_age_days
         typer.echo(f"passwords     {f'expire after {age} days' if age else 'do not expire'}")

@@ -90,9 +90,9 @@ def replay(
         for partition, judged in reading.run(wanted, progress.advance):
             shown = True
             if as_json:
-                typer.echo(json.dumps(line(partition, judged), ensure_ascii=False))
+                typer.echo(json.dumps(line(partition, judged)))
             else:
-                typer.echo(_row(partition, judged))
+                typer.echo(told.visible(_row(partition, judged)))
     if not shown:
         typer.echo("No record fits.", err=True)
 
@@ -239,7 +239,7 @@ def table(columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
 
     shown = Table(*columns, box=None, pad_edge=False, header_style="bold")
     for row in rows:
-        shown.add_row(*(str(cell) for cell in row))
+        shown.add_row(*(told.visible(str(cell)) for cell in row))
     # Whoever reads it in a pipe gets whole lines.
     console = Console(highlight=False, markup=False)
     if not console.is_terminal:

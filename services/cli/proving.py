@@ -95,7 +95,7 @@ def check_proof(path: Path, key: str | None, *, as_json: bool) -> None:
         return
     typer.echo(
         f"Proved: the record at {found.position} is there, and is {found.fate}, in the first"
-        f" {signed.next_offset} records of its partition as signed.\n{value}"
+        f" {signed.next_offset} records of its partition as signed.\n{told.visible(value)}"
     )
 
 

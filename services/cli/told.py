@@ -1,4 +1,4 @@
-"""Settings of a command: the environment's, or those of this folder's `twofold up`."""
+"""What a command is told (its settings), and how it tells text that others wrote."""
 
 import os
 from pathlib import Path
@@ -28,3 +28,15 @@ def settings() -> "Settings":
         for name, value in recall(folder()).items():
             os.environ.setdefault(name, value)
     return Settings()
+
+
+def visible(text: str) -> str:
+    """
+    *text* for a terminal: what would move the cursor, turn the line or hide is spelled out.
+
+    Records are shown that anybody with access to Kafka wrote.
+    """
+    return "".join(
+        one if one.isprintable() or one == "\n" else one.encode("unicode_escape").decode()
+        for one in text
+    )
