@@ -5,13 +5,14 @@ Blocking, and on confluent-kafka alone, so that a script needs nothing else of t
 """
 
 import json
+import secrets
 import time
 from base64 import b64decode, b64encode
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, Self
-from uuid import uuid4
+from uuid import UUID
 
 from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -20,6 +21,7 @@ from events.command_wire import CommandOutcome, sign, write_command
 from events.commands import Command
 from events.keys import KeyRingError, write_private
 from events.log.clients import Connection, bulk_consumer
+from events.moments import from_milliseconds, to_milliseconds
 from events.topics import COMMANDS, OUTCOMES
 
 PATIENCE: Final = timedelta(seconds=30)
@@ -69,6 +71,22 @@ class PublisherKey:
         return Ed25519PrivateKey.from_private_bytes(self.key)
 
 
+def fresh_id(written: datetime) -> str:
+    """A command's id that holds when it was *written*, in milliseconds (UUIDv7, RFC 9562)."""
+    random = secrets.randbits(74)
+    high, low = random >> 62, random & (2**62 - 1)
+    return str(UUID(int=to_milliseconds(written) << 80 | 7 << 76 | high << 64 | 2 << 62 | low))
+
+
+def written_at(command_id: str) -> datetime | None:
+    """When the command with this `fresh_id` was written; None for an id of another kind."""
+    try:
+        found = UUID(command_id)
+    except ValueError:
+        return None
+    return from_milliseconds(found.int >> 80) if found.version == 7 else None
+
+
 class CommandSender:
     """Sends commands, one at a time."""
 
@@ -104,6 +122,7 @@ class CommandSender:
         command: Command,
         *,
         command_id: str | None = None,
+        written: datetime | None = None,
         actor: str | None = None,
         patience: timedelta = PATIENCE,
     ) -> CommandOutcome:
@@ -112,28 +131,37 @@ class CommandSender:
 
         Args:
             command: What is wanted.
-            command_id: The same one again has the same outcome and no second effect.
+            command_id: The same one again, with all else the same, has the same outcome and no
+                second effect.
+            written: When it was first written, for that is part of it; None: now.
             actor: ``staff/<uuid>``; None: the publisher itself.
             patience: How long to wait.
 
         Raises:
             PublishError: It wasn't published, or the outcome didn't come in time.
         """
-        command_id = command_id or str(uuid4())
-        value = write_command(
-            command,
-            command_id=command_id,
-            source="twofold/command-line",
-            audience=self._audience,
-            actor=actor or f"service/{self._key.id}",
-            now=datetime.now(UTC),
-        )
+        written = written or from_milliseconds(to_milliseconds(datetime.now(UTC)))
+        command_id = command_id or fresh_id(written)
+        value = self.value(command, command_id, written, actor)
         try:
             self._watch_outcomes()
             self._publish(value, command.organisation_id)
             return self._outcome(command_id, patience)
         except KafkaException as error:
             raise PublishError(f"Kafka can't be used: {error.args[0].str()}.") from error
+
+    def value(
+        self, command: Command, command_id: str, written: datetime, actor: str | None = None
+    ) -> bytes:
+        """The bytes to sign; the same for the same."""
+        return write_command(
+            command,
+            command_id=command_id,
+            source="twofold/command-line",
+            audience=self._audience,
+            actor=actor or f"service/{self._key.id}",
+            now=written,
+        )
 
     def _watch_outcomes(self) -> None:
         """From the topic's present ends on."""
@@ -176,8 +204,8 @@ class CommandSender:
                 if outcome is not None and outcome.command_id == command_id:
                     return outcome
         raise PublishError(
-            f"Command {command_id} is published, and its outcome didn't come in time; the same"
-            " command with the same id gets it."
+            f"Command {command_id} is published, and its outcome didn't come in time; sent again"
+            " under this id, it gets it."
         )
 
 

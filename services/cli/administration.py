@@ -20,7 +20,10 @@ KeyFile = Annotated[
 ]
 CommandId = Annotated[
     str | None,
-    typer.Option("--id", help="Its id; the same one again has the same outcome. [default: new]"),
+    typer.Option(
+        "--id",
+        help="The id that an earlier try printed: the same command has its outcome. [default: new]",
+    ),
 ]
 Wait = Annotated[float, typer.Option(help="Seconds to wait for the outcome.")]
 
@@ -139,14 +142,18 @@ def _publish(
     from datetime import timedelta  # noqa: PLC0415
 
     from services.foundation import connection_of  # noqa: PLC0415
-    from services.publisher import CommandSender, PublisherKey  # noqa: PLC0415
+    from services.publisher import CommandSender, PublisherKey, written_at  # noqa: PLC0415
 
     settings = told.settings()
     signer = PublisherKey.load(key or told.folder() / "keys" / "operator.json")
     audience = settings.commands_audience
     with CommandSender(connection_of(settings), signer, audience=audience) as sender:
         outcome = sender.send(
-            wanted, command_id=command_id, actor=actor, patience=timedelta(seconds=wait)
+            wanted,
+            command_id=command_id,
+            written=written_at(command_id) if command_id else None,
+            actor=actor,
+            patience=timedelta(seconds=wait),
         )
     _print_json(outcome.model_dump(mode="json", exclude_none=True))
     if outcome.outcome == "rejected":
