@@ -24,7 +24,10 @@ def build(service: Service, ready: Check, site: Site | None = None) -> FastAPI:
         version="1",
         docs_url=None,
         redoc_url=None,
-        description="Logging in, new passwords, sessions. Errors are problem details (RFC 9457).",
+        description="Logging in, new passwords, sessions. A login is two calls: `/api/login/start`"
+        " with the username, then `/api/login/finish` with what that answered, the password and,"
+        " with 2FA, the code; its `session` goes as a bearer token. Errors are problem details"
+        " (RFC 9457).",
     )
     app.include_router(api.routes(service))
     app.include_router(health(ready))
