@@ -1,10 +1,14 @@
-"""What became of records, as folded: announced by NOTIFY, with a poll as the net."""
+"""
+What became of records, as folded: announced by NOTIFY, with a poll as the net.
+
+Any role of the database can announce anything. So an announcement says only that it is time to
+look, and what it says of positions isn't read.
+"""
 
 import asyncio
 import contextlib
 import heapq
 import itertools
-from collections import defaultdict
 from datetime import timedelta
 from typing import Any, Final, Self
 
@@ -23,6 +27,10 @@ POLL: Final = timedelta(milliseconds=200)
 log = structlog.get_logger(__name__)
 
 
+_Waiter = tuple[int, int, asyncio.Future[None]]
+"""For which offset, a number to sort by, and what is to be told."""
+
+
 class PgFates:
     """
     `Fates` of one topic.
@@ -39,8 +47,9 @@ class PgFates:
             topic: Which.
         """
         self._database, self._pool, self._topic = database, pool, topic
-        self._next: dict[int, int] = defaultdict(int)
-        self._waiters: dict[int, list[tuple[int, int, asyncio.Future[None]]]] = defaultdict(list)
+        self._next: dict[int, int] = {}
+        self._waiters: dict[int, list[_Waiter]] = {}
+        self._announced, self._news = False, asyncio.Event()
         self._numbers = itertools.count()
         self._asked: dict[tuple[int, str], asyncio.Future[Seen]] = {}
         self._looking: asyncio.Task[None] | None = None
@@ -65,17 +74,30 @@ class PgFates:
         await self.close()
 
     async def passed(self, partition: int, offset: int, within: timedelta) -> bool:
-        if self._next[partition] > offset:
+        if self._next.get(partition, 0) > offset:
             return True
-        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._waiters[partition], (offset, next(self._numbers), waiter))
+        waiter = (offset, next(self._numbers), asyncio.get_running_loop().create_future())
+        heapq.heappush(self._waiters.setdefault(partition, []), waiter)
+        if self._announced:
+            self._news.set()
         try:
             # Not wait_for: before Python 3.12 it can swallow a cancellation (cpython#86296).
             async with asyncio.timeout(max(within.total_seconds(), 0)):
-                await waiter
+                await waiter[-1]
         except TimeoutError:
             return False
+        finally:
+            self._leave(partition, waiter)
         return True
+
+    def _leave(self, partition: int, waiter: _Waiter) -> None:
+        """Wait no more: whoever asks for what never comes isn't remembered."""
+        waiters = self._waiters.get(partition, [])
+        if waiter in waiters:
+            waiters.remove(waiter)
+            heapq.heapify(waiters)
+        if not waiters:
+            self._waiters.pop(partition, None)
 
     async def look(self, partition: int, digest: str) -> Seen:
         asked = self._asked.get((partition, digest))
@@ -109,13 +131,14 @@ class PgFates:
                     if not future.done():
                         future.set_exception(LogUnavailableError("This isn't folded yet."))
 
-    def _announced(self, _connection: object, _pid: int, _channel: str, payload: object) -> None:
-        partition, _, offset = str(payload).partition(":")
-        self._moved(int(partition), int(offset) + 1)
+    def _hear(self, *_: object) -> None:
+        self._announced = True
+        if self._waiters:
+            self._news.set()
 
     def _moved(self, partition: int, next_offset: int) -> None:
         self._next[partition] = next_offset
-        waiters = self._waiters[partition]
+        waiters = self._waiters.get(partition, [])
         while waiters and waiters[0][0] < next_offset:
             _, _, waiter = heapq.heappop(waiters)
             if not waiter.done():
@@ -131,7 +154,7 @@ class PgFates:
                     )
                     ended = asyncio.Event()
                     connection.add_termination_listener(lambda _, ended=ended: ended.set())
-                    await connection.add_listener(schema.channel(self._topic), self._announced)
+                    await connection.add_listener(schema.channel(self._topic), self._hear)
                     await ended.wait()
             except ProjectionUnavailableError as error:
                 log.debug("fates.deaf", topic=self._topic, reason=str(error))
@@ -143,9 +166,13 @@ class PgFates:
 
     async def _poll(self) -> None:
         while True:
-            await asyncio.sleep(POLL.total_seconds())
-            if not any(self._waiters.values()):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(POLL.total_seconds()):
+                    await self._news.wait()
+            self._news.clear()
+            if not self._waiters:
                 continue
+            self._announced = False
             try:
                 with translated():
                     rows = await self._pool.fetch(_POSITIONS, self._topic)

@@ -12,6 +12,7 @@ from events.log.proposal import Draft
 from events.staff import (
     PasswordSet,
 )
+from services.projections import schema
 from tests.services.projections.worlds import (
     World,
     digest,
@@ -53,6 +54,31 @@ class TestFates:
             seen = await world.fates.look(0, digest())
             assert (seen.fate, seen.offset) == (None, None)
             assert not await world.fates.passed(0, 10_000, timedelta(milliseconds=50))
+
+    async def test_an_announcement_is_no_more_than_a_hint(self, world: World) -> None:
+        """Any role of the database announces; by one made-up position followers ran on and on."""
+        async with world.folding():
+            organisation = await world.organisation()
+            partition = world.partition(organisation)
+            assert partition is not None
+            for payload in (f"{partition}:999999999", "x", "1:", "-1:5"):
+                channel = schema.channel(world.topology.events)
+                await world.pool.execute("SELECT pg_notify($1, $2)", channel, payload)
+            assert not await world.fates.passed(partition, 10_000, timedelta(milliseconds=300))
+            await world.organisation()
+
+    async def test_who_asks_for_what_never_comes_is_not_remembered(self, world: World) -> None:
+        async with world.folding():
+            await world.organisation()
+            for partition in (0, 2**30):
+                await asyncio.gather(
+                    *(
+                        world.fates.passed(partition, 10**17, timedelta(milliseconds=1))
+                        for _ in range(20)
+                    )
+                )
+            assert not world.fates._waiters
+            assert 2**30 not in world.fates._next
 
     async def test_many_that_look_at_once_each_get_their_own(self, world: World) -> None:
         async with world.folding():
