@@ -70,6 +70,7 @@ class Person(State):
         disclosed: How many authenticators were shown, and passwords told to be the current one,
             since the newest way to a new password: a link, or a login with an expired one.
         verified: When both factors in force were last proved by a login or a step-up.
+        role_since: When the role was last changed; None: it is the one that they joined with.
     """
 
     staff_id: str
@@ -96,6 +97,7 @@ class Person(State):
     proposed: tuple[str, str] | None = None
     disclosed: int = 0
     verified: Moment | None = None
+    role_since: Moment | None = None
 
     @property
     def enrolled(self) -> bool:
@@ -139,7 +141,7 @@ def _changes(person: Person, fact: Fact, counted: Counted) -> dict[str, Any]:
             moved = {"link": _spent(person.link)} if "email" in fact.changed else {}
             return details | moved
         case RoleChanged():
-            return {"role": fact.role}
+            return {"role": fact.role, "role_since": counted.at}
         case PasswordSet():
             return _credentials_moved(person) | {
                 "password": Password(credential=fact.credential, since=counted.at),

@@ -82,8 +82,8 @@ def why_ended(session: SessionFacts, loaded: PersonFacts, now: datetime) -> Ende
         return "deactivated"
     if session.credential_version != person.credential_version:
         return "credentials_changed"
-    if session.role != person.role:
-        return "role_changed"  # What a token opens never grows.
+    if session.role != person.role or _is_older(session, person.role_since):
+        return "role_changed"  # What a token opens never grows, nor comes back with a role.
     if now - session.started >= ABSOLUTE:
         return "too_old"
     if now - session.last_seen >= IDLE:
@@ -91,6 +91,10 @@ def why_ended(session: SessionFacts, loaded: PersonFacts, now: datetime) -> Ende
     if loaded.organisation.policy.mandatory_at(now) and not session.two_factor:
         return "two_factor_mandatory"
     return None
+
+
+def _is_older(session: SessionFacts, change: datetime | None) -> bool:
+    return change is not None and session.started < change
 
 
 def expires_at(session: SessionFacts) -> datetime:

@@ -104,7 +104,7 @@ class TestDetails:
         )
         somebody = person(details, RoleChanged(role="staff", reason=SEALED))
         assert (somebody.username_digest, somebody.details) == ("e" * 64, "t" * 32)
-        assert somebody.role == "staff"
+        assert (somebody.role, somebody.role_since) == ("staff", later(2))
         assert somebody.credential_version == 0
 
     def test_a_new_address_spends_the_link_that_went_to_the_old_one(self) -> None:

@@ -66,6 +66,13 @@ class TestWhyEnded:
         assert why_ended(Session(role=then), other, NOW) == "role_changed"
         assert why_ended(Session(role=now), other, NOW) is None
 
+    def test_it_does_not_come_back_with_the_role_that_it_had(self) -> None:
+        """Somebody's session is stolen, they are no administrator for a moment, and are again."""
+        again = PERSON.model_copy(update={"role": "administrator", "role_since": NOW})
+        loaded = replace(LOADED, person=again)
+        assert why_ended(Session(role="administrator"), loaded, NOW) == "role_changed"
+        assert why_ended(Session(role="administrator", started=NOW), loaded, NOW) is None
+
     @pytest.mark.parametrize(
         ("now", "why"),
         [
