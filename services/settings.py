@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Final, Literal
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, FilePath, SecretStr, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from events.facts import Uuid
@@ -96,9 +96,9 @@ class Settings(BaseSettings):
     kafka_username: str | None = None
     kafka_password: SecretStr | None = None
     kafka_password_file: Path | None = None
-    kafka_ca: Path | None = None
-    kafka_certificate: Path | None = None
-    kafka_key: Path | None = None
+    kafka_ca: FilePath | None = None
+    kafka_certificate: FilePath | None = None
+    kafka_key: FilePath | None = None
     database: Annotated[SecretStr, AfterValidator(_postgresql)] = SecretStr(
         "postgresql://twofold@127.0.0.1:5432/twofold"
     )

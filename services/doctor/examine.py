@@ -17,7 +17,7 @@ from events.log import broker, clients
 from events.log.clients import Connection
 from events.log.port import LogError
 from events.log.proposal import Draft, Proposal, Signer
-from events.log.reach import away
+from events.log.reach import RefusedError, knock
 from events.marks import Tick
 from events.moments import from_milliseconds
 from services.doctor import commands
@@ -83,7 +83,7 @@ async def _looked(what: str, look: Look) -> Sequence[Finding]:
     try:
         async with asyncio.timeout(30):
             return await look()
-    except (LogError, ProjectionUnavailableError, broker.UnfitTopicError) as error:
+    except (LogError, RefusedError, ProjectionUnavailableError, broker.UnfitTopicError) as error:
         return [wrong(what, str(error))]
     except (OSError, TimeoutError, KafkaException, asyncpg.PostgresError) as error:
         return [wrong(what, f"It doesn't answer ({type(error).__name__}).")]
@@ -112,10 +112,8 @@ def _ring(settings: Settings) -> KeyRing | None:
 
 
 async def _kafka(kafka: Connection) -> list[Finding]:
-    try:
-        cluster = await asyncio.to_thread(clients.admin(kafka).list_topics, timeout=5)
-    except KafkaException as error:
-        raise away(kafka, error) from error
+    await knock(kafka)
+    cluster = await asyncio.to_thread(clients.admin(kafka).list_topics, timeout=5)
     return [well("Kafka", f"{len(cluster.brokers)} broker(s) at {kafka.bootstrap}")]
 
 

@@ -26,6 +26,7 @@ def test_an_ipv6_place_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
         ("STAFF_URL", "localhost:8001", "https://"),
         ("TRUSTED_PROXIES", "proxy.example", "IP addresses"),
         ("CONNECTIONS", "3", "10"),
+        ("KAFKA_CA", "nowhere.pem", "a file"),
     ],
 )
 def test_what_cant_be_used_is_told_with_what_would_do(
