@@ -122,10 +122,15 @@ def checkpoint(
         raise FailureError(f"Nothing was signed. {sentence}")
     fresh = [one.checkpoint(name) for one in found if one.covered < one.tree.size]
     notes = [(one.partition, one.sign(private)) for one in fresh]
-    publish(connection_of(settings, database=False), notes)
     if out is not None and notes:
-        with out.open("a", encoding="utf-8") as file:
-            file.writelines(note for _, note in notes)
+        try:  # First of all: what is published isn't signed, and written, another time.
+            with out.open("a", encoding="utf-8") as file:
+                file.writelines(note for _, note in notes)
+        except OSError as error:
+            raise FailureError(
+                f"{out} can't be written: {error.strerror}. Nothing was published."
+            ) from error
+    publish(connection_of(settings, database=False), notes)
     if as_json:
         print_json(
             {

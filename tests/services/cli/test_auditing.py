@@ -96,6 +96,8 @@ async def test_a_whole_audit(desk: Desk) -> None:
 
     unsigned = await desk.run("audit", "verify", "--key", "key", fails=True)
     assert "no checkpoint that is signed by this key" in unsigned
+    unwritten = await desk.run("audit", "checkpoint", "--out", "no/where", fails=True)
+    assert "no/where can't be written" in unwritten
     signed = (await desk.json("audit", "checkpoint", "--out", "kept"))["signed"]
     assert {one["partition"] for one in signed} == {0, 1}
     assert (await desk.json("audit", "checkpoint"))["signed"] == []
