@@ -9,6 +9,7 @@ from fastapi.responses import Response
 from events.streams import UUID
 from services.projections.port import CommandRow
 from services.staff.web.pages.desk import Desk, Seat, path_id
+from services.web.door import make_way
 from services.web.pages.site import Site
 from services.web.pages.visit import Visit
 
@@ -63,4 +64,5 @@ async def _wait(desk: Desk, command_id: str, seat: Seat) -> CommandRow | None:
         row = await desk.ground.commands.outcome(command_id, seat.caller)
         if row is not None or loop.time() > end:
             return row
+        make_way()
         await asyncio.sleep(_STEP_S)
