@@ -19,7 +19,8 @@ BATCH: Final = 5_000
 SILENCE: Final = timedelta(seconds=15)
 """How long the broker may say nothing before it counts as away."""
 
-_ASKING_SECONDS: Final = 10
+PATIENCE: Final = timedelta(seconds=10)
+"""How long a topic may be unknown that was made just now."""
 _PASSING: Final = frozenset(
     {
         KafkaError.NOT_LEADER_FOR_PARTITION,
@@ -81,9 +82,17 @@ def bulk_messages(
             consumer.close()
 
 
-def bounds(kafka: Connection | str, topic: str, partition: int) -> tuple[int, int]:
+def bounds(
+    kafka: Connection | str, topic: str, partition: int, patience: timedelta = PATIENCE
+) -> tuple[int, int]:
     """
     The partition's first offset, and the one that comes after its last record. Blocking.
+
+    Args:
+        kafka: Where.
+        topic: Its name.
+        partition: Which.
+        patience: How long what may pass is waited for.
 
     Raises:
         LogUnavailableError: The broker is away, or there is no such partition.
@@ -96,7 +105,7 @@ def bounds(kafka: Connection | str, topic: str, partition: int) -> tuple[int, in
                 low, high = consumer.get_watermark_offsets(place, timeout=5, cached=False)
             except KafkaException as error:
                 passing = error.args[0].code() in _PASSING
-                if not passing or time.monotonic() - began > _ASKING_SECONDS:
+                if not passing or time.monotonic() - began > patience.total_seconds():
                     raise
                 time.sleep(0.05)
             else:

@@ -90,7 +90,6 @@ class TestCookies:
         assert first not in str(world.fetch("SELECT s::text FROM session s"))
 
     @pytest.mark.row(34)
-    @pytest.mark.quick
     def test_stolen_before_a_step_up_are_dead_after_it_on_both_services(
         self, world: Attacked, organisation: str, browser: Browser
     ) -> None:

@@ -98,6 +98,7 @@ def listening() -> Iterator[int]:
 
 @pytest.mark.faults
 class TestStackInAFolder:
+    @pytest.mark.slow
     async def test_keeps_its_data_when_everything_is_killed(self, folder: Path) -> None:
         developer = Developer(folder)
         supervisor = developer.start()

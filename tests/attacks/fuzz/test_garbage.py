@@ -44,7 +44,6 @@ def doomed(stack: TestStack, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         yield running
 
 
-@pytest.mark.quick
 class TestCopies:
     """A record with a good MAC, written again where its writer never wrote it."""
 

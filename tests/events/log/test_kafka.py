@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -201,7 +202,7 @@ class TestBulkRead:
         self, kafka: str, unique: Callable[..., str]
     ) -> None:
         with pytest.raises(LogUnavailableError):
-            await asyncio.to_thread(bounds, kafka, unique("none"), 0)
+            await asyncio.to_thread(bounds, kafka, unique("none"), 0, timedelta(seconds=1))
 
 
 def _produce(kafka: str, settings: Mapping[str, Any], topic: str, value: bytes | None) -> None:
