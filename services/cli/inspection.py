@@ -133,7 +133,9 @@ def status(*, as_json: Json = False) -> None:
             [(o.name, o.owner[:8], f"{o.until:%H:%M:%S}") for o in found.leases if o.held],
         )
     if not found.there:
-        raise FailureError(f"Schema {found.schema} isn't there: start twofold project.")
+        raise FailureError(
+            f"Schema {found.schema} of this version isn't there: start its twofold project."
+        )
     if halted := [one for one in found.partitions if one.halted]:
         raise FailureError(f"{len(halted)} partition(s) are halted.")
 

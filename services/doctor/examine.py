@@ -184,7 +184,7 @@ async def _projections(database: str, kafka: Connection) -> list[Finding]:
             break
         await asyncio.sleep(0.2)
     if not status.there:
-        sentence = f"Schema {status.schema} isn't there: start twofold project."
+        sentence = f"Schema {status.schema} of this version isn't there: start its twofold project."
         return [wrong("projections", sentence)]
     found = [_lag(behind, len(status.partitions))]
     found += [
