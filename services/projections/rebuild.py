@@ -96,8 +96,9 @@ async def rebuild(
         pool = await open_pool(database, largest=8, place=schema.beside())
         try:
             projections = Projections(pool, sources, vault, keys)
+            due = await projections.due()
             async with _running(projections) as stop:
-                return await _catch_up(connection, stop, patience, advance)
+                return await _catch_up(connection, due, stop, patience, advance)
         finally:
             await pool.close()
             with suppress(asyncpg.PostgresError, asyncpg.InterfaceError):
@@ -160,20 +161,24 @@ async def _running(projections: Projections) -> AsyncIterator[Stop]:
 
 
 async def _catch_up(
-    connection: asyncpg.Connection, stop: Stop, patience: timedelta, advance: Advance
+    connection: asyncpg.Connection,
+    due: Positions,
+    stop: Stop,
+    patience: timedelta,
+    advance: Advance,
 ) -> Rebuilt:
     loop = asyncio.get_running_loop()
     folded, give_up = -1, loop.time() + patience.total_seconds()
     while True:
         with translated():
-            wanted = await _positions(connection, schema.name())
+            wanted = await _wanted(connection, due)
             there = await _positions(connection, schema.beside())
         now = sum(max(offset, 0) for offset in there.values())
         advance(now, sum(max(offset, 0) for offset in wanted.values()))
         if now > folded:
             folded, give_up = now, loop.time() + patience.total_seconds()
         if _behind(wanted, there) <= NEARLY:
-            rebuilt = await _switch(connection, stop)
+            rebuilt = await _switch(connection, due, stop)
             if rebuilt is not None:
                 return rebuilt
         if loop.time() > give_up:
@@ -184,7 +189,7 @@ async def _catch_up(
         await asyncio.sleep(_LOOK_SECONDS)
 
 
-async def _switch(connection: asyncpg.Connection, stop: Stop) -> Rebuilt | None:
+async def _switch(connection: asyncpg.Connection, due: Positions, stop: Stop) -> Rebuilt | None:
     """
     Switch, if the new one is as far as the old one soon enough; None otherwise.
 
@@ -202,7 +207,7 @@ async def _switch(connection: asyncpg.Connection, stop: Stop) -> Rebuilt | None:
         try:
             await connection.execute(f"SET LOCAL lock_timeout = '{within}'")
             await connection.execute(f"LOCK TABLE {locked} IN EXCLUSIVE MODE")
-            while _behind(await _positions(connection, live), await _positions(connection, beside)):
+            while _behind(await _wanted(connection, due), await _positions(connection, beside)):
                 if loop.time() - began > SWITCHED_WITHIN.total_seconds():
                     await transaction.rollback()
                     return None
@@ -218,6 +223,16 @@ async def _switch(connection: asyncpg.Connection, stop: Stop) -> Rebuilt | None:
             return None
     records = sum(max(offset, 0) for offset in there.values())
     return Rebuilt(live, previous, records, timedelta(seconds=loop.time() - began))
+
+
+async def _wanted(connection: asyncpg.Connection, due: Positions) -> Positions:
+    """
+    How far the new one is to be: as far as the old one, or where the log ended (*due*).
+
+    Where nobody has folded anything in the old one yet, as before a new version starts, it says
+    nothing of how far there is to go.
+    """
+    return {**due, **await _positions(connection, schema.name())}
 
 
 async def _positions(connection: asyncpg.Connection, place: str) -> dict[tuple[str, int], int]:

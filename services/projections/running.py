@@ -87,6 +87,23 @@ class Projections:
             LogUnavailableError: Kafka can't be asked.
             ProjectionUnavailableError: PostgreSQL can't be asked.
         """
+        due_by_place = await self.due()
+        positions = await self._positions()
+        behind = [
+            f"{topic}-{partition}"
+            for (topic, partition), due in due_by_place.items()
+            if positions.get((topic, partition), -2) < due
+        ]
+        if behind:
+            raise NotReadyError(f"Not folded yet: {', '.join(sorted(behind))}.")
+
+    async def due(self) -> Mapping[tuple[str, int], int]:
+        """
+        Where each partition's log ended when this was first asked; -1: to follow it must do.
+
+        Raises:
+            LogUnavailableError: Kafka can't be asked.
+        """
         if self._due is None:
             forgetful = {source.topic for source in self._sources if source.forgetful}
             # A topic that forgets may hold nothing any more: that it is followed must do.
@@ -94,14 +111,7 @@ class Projections:
                 place: -1 if place[0] in forgetful or end == 0 else end
                 for place, end in (await self._ends()).items()
             }
-        positions = await self._positions()
-        behind = [
-            f"{topic}-{partition}"
-            for (topic, partition), due in self._due.items()
-            if positions.get((topic, partition), -2) < due
-        ]
-        if behind:
-            raise NotReadyError(f"Not folded yet: {', '.join(sorted(behind))}.")
+        return self._due
 
     async def _keep(self, name: str, work: Work) -> None:
         """Do *work* whenever its lease is held, whatever becomes of it."""
