@@ -9,6 +9,10 @@ class AlreadyUpError(UpError):
     """Another `twofold up` runs in this folder."""
 
 
+class ForeignSettingsError(UpError):
+    """The settings that are kept in a folder are somebody else's."""
+
+
 class PortInUseError(UpError):
     """Another program listens where a part of ours must."""
 

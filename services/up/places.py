@@ -12,7 +12,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from infra.local import ports
 from services.settings import Settings, metrics_port_of
-from services.up.errors import AlreadyUpError, PortInUseError
+from services.up.errors import AlreadyUpError, ForeignSettingsError, PortInUseError
 
 
 class Places(BaseSettings):
@@ -171,12 +171,28 @@ def remember(places: Places, told: dict[str, str]) -> None:
 
 
 def recall(folder: Path) -> dict[str, str]:
-    """What `remember` kept; nothing where it didn't."""
+    """
+    What `remember` kept; nothing where it didn't.
+
+    Commands are run in folders of others, too, such as /tmp: what is told there becomes part of the
+    environment, which decides about much more than ours, up to which programs are loaded.
+
+    Raises:
+        ForeignSettingsError: Somebody else wrote it, or can.
+    """
+    path = folder / "settings.json"
     try:
-        told = json.loads((folder / "settings.json").read_text())
+        with path.open() as file:
+            kept, told = os.fstat(file.fileno()), json.load(file)
     except (OSError, ValueError):
         return {}
-    return {str(k): str(v) for k, v in told.items()} if isinstance(told, dict) else {}
+    if kept.st_uid != os.geteuid() or kept.st_mode & 0o022:
+        raise ForeignSettingsError(
+            f"{path} is another user's, or others can write to it, so it isn't followed: run this"
+            " in a folder of your own, or set TWOFOLD_MODE and what else it needs."
+        )
+    members = told.items() if isinstance(told, dict) else ()
+    return {name: str(value) for name, value in members if name.startswith("TWOFOLD_")}
 
 
 def settings_of(told: dict[str, str]) -> Settings:

@@ -1,13 +1,14 @@
-"""A taken port, and a folder in use, are one sentence."""
+"""Where `twofold up` keeps things: a taken port, a folder in use, settings that are followed."""
 
+import os
 import socket
 from pathlib import Path
 
 import pytest
 
 from infra.local import ports
-from services.up.errors import AlreadyUpError, PortInUseError
-from services.up.places import FolderLock, Places
+from services.up.errors import AlreadyUpError, ForeignSettingsError, PortInUseError
+from services.up.places import FolderLock, Places, recall, remember
 
 
 def test_a_taken_port_is_named_with_what_to_set() -> None:
@@ -35,3 +36,30 @@ def test_a_folder_is_one_installations_at_a_time(tmp_path: Path) -> None:
         FolderLock.take(tmp_path)
     lock.release()
     FolderLock.take(tmp_path).release()
+
+
+class TestSettingsOfAFolder:
+    def test_are_found_again(self, tmp_path: Path) -> None:
+        told = {"TWOFOLD_MODE": "development", "TWOFOLD_KAFKA": "127.0.0.1:9092"}
+        remember(Places(folder=tmp_path), told)
+        assert recall(tmp_path) == told
+        assert recall(tmp_path / "elsewhere") == {}
+
+    def test_set_nothing_but_settings(self, tmp_path: Path) -> None:
+        """OPENSSL_CONF names programs that are loaded."""
+        told = {"OPENSSL_CONF": "evil.cnf", "LD_PRELOAD": "evil.so", "TWOFOLD_MODE": "development"}
+        remember(Places(folder=tmp_path), told)
+        assert recall(tmp_path) == {"TWOFOLD_MODE": "development"}
+
+    def test_that_others_can_write_are_not_followed(self, tmp_path: Path) -> None:
+        remember(Places(folder=tmp_path), {"TWOFOLD_MODE": "development"})
+        (tmp_path / "settings.json").chmod(0o662)
+        with pytest.raises(ForeignSettingsError, match="isn't followed"):
+            recall(tmp_path)
+
+    @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+    def test_that_are_anothers_are_not_followed(self, tmp_path: Path) -> None:
+        remember(Places(folder=tmp_path), {"TWOFOLD_MODE": "development"})
+        os.chown(tmp_path / "settings.json", 12345, 12345)
+        with pytest.raises(ForeignSettingsError, match="isn't followed"):
+            recall(tmp_path)
