@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from services.cli.told import visible
+
 _EXPECTED: Final = frozenset(
     {
         "events.keys.KeyRingError",
@@ -42,7 +44,8 @@ def sentence(error: BaseException) -> str:
     """What *error* says to a person, on one line."""
     error = _only(error)
     if is_expected(error):
-        return " ".join(str(error).split()) or type(error).__name__
+        # An outcome's, for one, is what anybody with access to Kafka wrote.
+        return visible(" ".join(str(error).split())) or type(error).__name__
     if type(error).__name__ == "ValidationError" and hasattr(error, "errors"):
         fields = getattr(error, "errors")(include_input=False)  # noqa: B009 -- Not imported.
         whole = [one["msg"].removeprefix("Value error, ") for one in fields if not one["loc"]]
