@@ -136,10 +136,9 @@ def evolve(person: Person | None, counted: Counted) -> Person | None:
 def _changes(person: Person, fact: Fact, counted: Counted) -> dict[str, Any]:
     match fact:
         case StaffDetailsChanged():
-            details = {"username_digest": fact.username_digest, "details": fact.details}
-            # Whoever reads the old address is not who it is meant for any more.
+            # A link that went to the old address is for nobody any more.
             moved = {"link": _spent(person.link)} if "email" in fact.changed else {}
-            return details | moved
+            return moved | {"username_digest": fact.username_digest, "details": fact.details}
         case RoleChanged():
             return {"role": fact.role, "role_since": counted.at}
         case PasswordSet():
