@@ -273,6 +273,7 @@ async def _wait_for(what: str, attempt: Callable[[], Awaitable[T]]) -> T:
 
 async def _close_pool(pool: asyncpg.Pool) -> None:
     try:
-        await asyncio.wait_for(pool.close(), 5)
+        async with asyncio.timeout(5):
+            await pool.close()
     except TimeoutError:
         pool.terminate()

@@ -95,7 +95,8 @@ class Sender:
         acknowledgement.add_done_callback(_heard)
         try:
             # Shielded: aiokafka must not find its future cancelled, and later sends stay in order.
-            answer = await asyncio.wait_for(asyncio.shield(acknowledgement), _GIVE_UP_SECONDS)
+            async with asyncio.timeout(_GIVE_UP_SECONDS):
+                answer = await asyncio.shield(acknowledgement)
         except _REFUSED as error:
             raise LogUnavailableError(f"Kafka refused: {type(error).__name__}.") from error
         except (kafka_errors.KafkaError, TimeoutError) as error:
@@ -166,6 +167,7 @@ def _heard(acknowledgement: asyncio.Future[object]) -> None:
 
 async def _stop(producer: AIOKafkaProducer) -> None:
     try:
-        await asyncio.wait_for(producer.stop(), _GIVE_UP_SECONDS)
+        async with asyncio.timeout(_GIVE_UP_SECONDS):
+            await producer.stop()
     except Exception as error:  # noqa: BLE001 # It is being thrown away.
         log.warning("producer.stop_failed", error=type(error).__name__)

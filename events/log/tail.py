@@ -17,6 +17,7 @@ from aiokafka import errors as kafka_errors
 
 from events.acceptance import Record
 from events.log.bulk import bounds, bulk_read
+from events.log.cancelling import heed_cancellation
 from events.log.clients import Connection, consumer, stop
 from events.log.port import LogUnavailableError
 
@@ -45,6 +46,7 @@ async def tail(
         await _begin(reader, place, start)
         due, began = start, time.time()
         while True:
+            heed_cancellation()
             records = await _next(reader, place, began)
             if records is None or (records and records[0].offset != due):
                 records = await asyncio.to_thread(_read_again, kafka, place, due) or records

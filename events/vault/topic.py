@@ -11,6 +11,7 @@ from aiokafka import errors as kafka_errors
 from events.log.appender import Entry
 from events.log.asker import Asker
 from events.log.bulk import bounds, bulk_messages
+from events.log.cancelling import heed_cancellation
 from events.log.clients import Connection, consumer, stop
 from events.log.port import AppendUnknownError, LogUnavailableError
 from events.log.sender import Sender
@@ -120,6 +121,7 @@ class VaultTopic:
             reader.assign([place])
             reader.seek(place, start)
             while True:
+                heed_cancellation()
                 try:
                     found = await reader.getmany(place, timeout_ms=_POLL_MS, max_records=1_000)
                     kept = [

@@ -12,6 +12,7 @@ from typing import Final, TypeVar
 import structlog
 
 from events.facts import Counted
+from events.log.cancelling import heed_cancellation
 from events.log.port import LogError
 from events.person import Person
 from events.vault.port import MissingEntryError, VaultUnavailableError
@@ -84,7 +85,7 @@ class Follower:
         since = self._clock() - FIRST_LOOK_BACK if kept is None else None
         self._next[partition] = kept or 0
         while True:
-            _heed_cancellation()
+            heed_cancellation()
             before = self._next[partition]
             await self._persist(partition, lambda: self._deal(partition, since))
             if self._next[partition] == before:
@@ -137,10 +138,3 @@ class Follower:
                 )  # fmt: skip
             await asyncio.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
-
-
-def _heed_cancellation() -> None:
-    """Before Python 3.12, `asyncio.wait_for` in a library can swallow one (cpython#86296)."""
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError

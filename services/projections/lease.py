@@ -79,7 +79,8 @@ class Leases:
         while self.holds(name) and not self._again[name].is_set():
             left = max(self._until - time.monotonic(), 0.01)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._again[name].wait(), left)
+                async with asyncio.timeout(left):
+                    await self._again[name].wait()
 
     async def _renew(self) -> None:
         asked = time.monotonic()

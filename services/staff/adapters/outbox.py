@@ -112,7 +112,8 @@ class KafkaOutbox:
         current = await self._started()
         try:
             acknowledged = await current.send(topic, value, key=key, headers=headers)
-            await asyncio.wait_for(asyncio.shield(acknowledged), _GIVE_UP_S)
+            async with asyncio.timeout(_GIVE_UP_S):
+                await asyncio.shield(acknowledged)
         except (kafka_errors.KafkaError, TimeoutError, AssertionError) as error:
             self._replace(current)
             raise AppendUnknownError(f"No acknowledgement: {type(error).__name__}.") from error
@@ -139,6 +140,7 @@ class KafkaOutbox:
 
 async def _stop(failed: AIOKafkaProducer) -> None:
     try:
-        await asyncio.wait_for(failed.stop(), _GIVE_UP_S)
+        async with asyncio.timeout(_GIVE_UP_S):
+            await failed.stop()
     except Exception as error:  # noqa: BLE001 -- It is being thrown away.
         log.warning("producer.stop_failed", error=type(error).__name__)

@@ -17,6 +17,7 @@ from confluent_kafka import KafkaException, Message
 from confluent_kafka import TopicPartition as BulkPartition
 
 from events.log.bulk import bounds
+from events.log.cancelling import heed_cancellation
 from events.log.clients import Connection, bulk_consumer, consumer, stop
 from events.log.port import LogUnavailableError
 from services.staff.ports import RawCommand
@@ -60,6 +61,7 @@ class KafkaSource:
                 reader.seek(self._place, start)
             self._reader, self._committed = reader, (start, time.monotonic())
             while True:
+                heed_cancellation()
                 records = await self._next(reader)
                 yield records
                 if not records:
