@@ -209,6 +209,7 @@ class TestServers:
         assert await connection.fetchval("SELECT 1") == 1
         await connection.close()
 
+    @pytest.mark.slow
     def test_kafka_comes_back_on_the_same_port(self, own: TestStack) -> None:
         assert own.kafka_server is not None
         own.kafka_server.kill()

@@ -96,7 +96,6 @@ class TestStaff:
         session = world.administrator(organisation).session
         assert call_everything(world.staff, tmp_path, thorough=thorough, token=session)[200]
 
-    @pytest.mark.quick
     def test_with_supports_session_after_a_step_up(
         self,
         world: Attacked,

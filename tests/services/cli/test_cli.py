@@ -94,6 +94,7 @@ class TestFailures:
         done = twofold("topics", "create", cwd=tmp_path)
         fails_with_one_line(done, "plaintext")
 
+    @pytest.mark.slow
     def test_kafka_away(self, tmp_path: Path) -> None:
         generate(KeyFiles.under(tmp_path / ".twofold" / "keys"))
         env = {"TWOFOLD_MODE": "development", "TWOFOLD_KAFKA": f"127.0.0.1:{ports.free_port()}"}

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 from pydantic import SecretStr
 
 from infra.local.ports import free_port
@@ -10,6 +11,7 @@ from services.settings import Settings
 from services.up.keys import KeyFiles, generate
 
 
+@pytest.mark.slow
 async def test_kafka_away_is_waited_for_once(tmp_path: Path) -> None:
     """What else is asked of Kafka would wait as long again, when whoever asks is in haste."""
     files = KeyFiles.under(tmp_path / "keys")
