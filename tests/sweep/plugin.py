@@ -58,4 +58,5 @@ def _told(sweep: Sweep) -> list[str]:
         f"sweep: {len(sweep.secrets())} secrets, {len(sweep.spelt())} spellings, searched for in"
         f" {sweep.searched / 1e6:.0f} MB: {len(sweep.found) or 'nothing'} found"
     )
-    return [told, *(f"  {what}, {times} times" for what, times in sweep.found.most_common(100))]
+    found = [f"  {what}, {len(all_)} times: {all_[0]!r}" for what, all_ in sweep.found.items()]
+    return [told, *found[:100]]

@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import tempfile
 from base64 import b64decode
-from collections import Counter
+from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -45,12 +45,12 @@ class Sweep:
     Attributes:
         folder: Of the notes, and of what the tests themselves printed.
         searched: Bytes searched so far.
-        found: "kind (spelling) in file", never the secret.
+        found: What stands there, by "kind (spelling) in file"; it was made for this run alone.
     """
 
     folder: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="twofold-sweep-")))
     searched: int = 0
-    found: Counter[str] = field(default_factory=Counter)
+    found: dict[str, list[bytes]] = field(default_factory=lambda: defaultdict(list))
 
     @property
     def notes(self) -> Path:
@@ -133,7 +133,7 @@ class Sweep:
             name = Path(os.fsdecode(path)).relative_to(folder)
             what = f"{wanted[needle][0]} in {name}"
             if not ATTACKERS_OWN.fullmatch(what):
-                self.found[what] += 1
+                self.found[what].append(needle)
 
     def close(self) -> None:
         """Forget the secrets."""
