@@ -5,7 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from tests.services.auth.stage import Stage, memory_stage, real_stage
+from tests.services.auth.stage import Stage
+from tests.services.auth.stages import memory_stage, real_stage
 from tests.services.auth.web_client import Web
 
 

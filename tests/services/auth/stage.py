@@ -12,13 +12,12 @@ from uuid import uuid4
 import httpx
 import pyotp
 
-from events import keys, marks, streams
-from events.envelope import Envelope
-from events.envelope import seal as seal_record
+from events import streams
 from events.facts import Counted, Fact, Heads
 from events.keys import KeyRing
+from events.log.kafka import KafkaLog
 from events.log.memory import MemoryLog
-from events.log.proposal import Draft, Proposal, Signer
+from events.log.proposal import Draft, Proposal
 from events.log.writer import Decided, Writer
 from events.organisation import (
     OrganisationRegistered,
@@ -32,7 +31,6 @@ from events.staff import (
     StaffRegistered,
     TwoFactorEnrolled,
 )
-from events.vault.memory import MemoryVault
 from events.vault.personal import Details, seal_details, username_digest
 from events.vault.port import Vault
 from events.vault.sealing import Kind, seal
@@ -46,9 +44,8 @@ from services.projections import rows
 from services.projections.port import LoadedPerson, Loads
 from services.shares import known
 from services.web.plumbing import Plumbing
-from tests.services.auth.memory import MemoryLoads
 from tests.services.auth.web_client import GOOD, Somebody, Web
-from tests.services.projections.worlds import World, make_world, until
+from tests.services.projections.worlds import World
 
 HOME = "00000000-0000-4000-8000-000000000001"
 STEP = timedelta(milliseconds=STEP_MS)
@@ -115,6 +112,15 @@ class Stage:
         )
         self._clients.append(client)
         return Web(client, service)
+
+    @asynccontextmanager
+    async def two_servers(self) -> AsyncIterator[list[Web]]:
+        """Two processes of the service, each with a producer of its own; for the real log."""
+        world = self.world
+        assert world is not None
+        async with KafkaLog(world.kafka, world.events, world.log.partitions) as log:
+            other = Writer(log, world.fates, world.signer)
+            yield [self.open(), self.open(self.ground(events=other))]
 
     async def close(self) -> None:
         for client in self._clients:
@@ -286,73 +292,3 @@ class Stage:
         """Six digits that are no code of these minutes."""
         near = {self.code_of(somebody.seed, self.step() + d) for d in range(-30, 60)}
         return next(f"{n:06d}" for n in range(1000) if f"{n:06d}" not in near)
-
-
-@asynccontextmanager
-async def memory_stage() -> AsyncIterator[Stage]:
-    """A stage in memory: every acknowledged record is folded at once."""
-    ring = keys.generate()
-    events, strangers = MemoryLog(ring.mac.keys), MemoryLog(ring.mac.keys, forgetful=True)
-    await events.append(0, [_genesis(ring)])
-    signer = Signer("twofold/tests", ring.mac.current, ring.mac.key, 1)
-    passwords = Argon2Passwords(ring.derive("pepper"), memory_kib=64)
-    stage = Stage(
-        ring=ring,
-        loads=MemoryLoads(events, strangers),
-        vault=MemoryVault(),
-        events=Writer(events, events, signer),
-        strangers=Writer(strangers, strangers, signer),
-        passwords=passwords,
-        logs=(events, strangers),
-    )
-    yield stage
-    await stage.close()
-    passwords.close()
-
-
-def _genesis(ring: KeyRing) -> bytes:
-    fact = marks.Genesis(generation=str(uuid4()), partitions=1)
-    now = datetime.now(UTC)
-    envelope = Envelope(
-        id=str(uuid4()),
-        source="twofold/tests",
-        type=fact.wire_name,
-        time=now,
-        subject=streams.log(0),
-        deadline=now + timedelta(seconds=10),
-        actor="system",
-        correlation_id="genesis",
-        data=fact.to_json(),
-    )
-    return seal_record(envelope, ring.mac.current, ring.mac.key)
-
-
-@asynccontextmanager
-async def real_stage(kafka: str, database: str) -> AsyncIterator[Stage]:
-    """A stage on a real broker and a real database, folded all the while."""
-    passwords: Argon2Passwords | None = None
-    async with make_world(kafka, database) as world, world.folding() as projections:
-
-        async def ready() -> bool:
-            try:
-                await projections.ready()
-            except Exception:  # noqa: BLE001 -- Not yet.
-                return False
-            return True
-
-        await until(ready)
-        passwords = Argon2Passwords(world.ring.derive("pepper"), memory_kib=64)
-        stage = Stage(
-            ring=world.ring,
-            loads=world.loads,
-            vault=world.vault,
-            events=world.writer,
-            strangers=world.stranger_writer,
-            passwords=passwords,
-            world=world,
-        )
-        try:
-            yield stage
-        finally:
-            await stage.close()
-            passwords.close()

@@ -34,7 +34,7 @@ from services.staff.ports import Outlet
 from services.staff.publishers import OPERATOR, PublishersFile, write_fresh
 from services.staff.stops import Stops
 from services.staff.usernames import Usernames
-from tests.services.projections.worlds import PARTITIONS, SEALED, World, make_world, until
+from tests.services.projections.worlds import PARTITIONS, SEALED, World, make_world, running, until
 from tests.services.staff.people import uuid
 
 AUDIENCE = "tests/twofold.commands"
@@ -143,14 +143,8 @@ class Office:
         handler: Handler | None = None,
         stops: Stops | None = None,
     ) -> AsyncIterator[None]:
-        task = asyncio.create_task(self.consumer(outlet, handler, stops).run())
-        try:
+        async with running(self.consumer(outlet, handler, stops).run()):
             yield
-        finally:
-            task.cancel()
-            await asyncio.wait([task])
-            if not task.cancelled():
-                task.result()
 
     def register(self, key_id: str) -> Key:
         """A publisher who may do everything as itself, registered while everything runs."""

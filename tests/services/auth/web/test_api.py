@@ -11,7 +11,8 @@ from events.log.writer import NotDoneError, OutcomeUnknownError
 from services.auth.ports import BusyError
 from services.auth.web.problems import problem
 from services.web.problems import for_error
-from tests.services.auth.stage import Stage, memory_stage
+from tests.services.auth.stage import Stage
+from tests.services.auth.stages import memory_stage
 from tests.services.auth.web_client import GOOD, Web
 
 CANARY = "canary-4711"

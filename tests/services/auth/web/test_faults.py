@@ -8,7 +8,8 @@ import pytest
 
 from events.log.port import LogUnavailableError
 from events.vault.port import VaultUnavailableError
-from tests.services.auth.stage import Stage, real_stage
+from tests.services.auth.stage import Stage
+from tests.services.auth.stages import real_stage
 from tests.services.auth.web_client import Answer, Somebody, Web
 from tests.stack import TestStack, local_stack
 
