@@ -12,7 +12,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from services.demo.world import Publisher
 from tests.attacks.earnest import Earnest, earnest_system
-from tests.attacks.system import Attacked, running_system
+from tests.attacks.starting import running_system
+from tests.attacks.system import Attacked
 from tests.browser.people import Staffing
 from tests.stack import TestStack, stack_folder
 

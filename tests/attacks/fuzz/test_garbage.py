@@ -20,7 +20,8 @@ from services.demo.flows import accepted, new_password
 from services.demo.world import wait_until
 from services.projections import schema
 from tests.attacks.fuzz.garbage import Written, garbage
-from tests.attacks.system import SETUP_NEW, Attacked, running_system
+from tests.attacks.starting import running_system
+from tests.attacks.system import SETUP_NEW, Attacked
 from tests.events.log.spoilt import produce_spoilt
 from tests.stack import TestStack
 
