@@ -1,7 +1,6 @@
 """The staff service: the consumer of commands and the HTTP side, in one process."""
 
 import asyncio
-import contextlib
 import os
 import socket
 from collections.abc import Sequence
@@ -88,13 +87,16 @@ async def _run(settings: Settings, outer: socket.socket, inner: socket.socket) -
             )
         )
         log.info("staff.started", port=outer.getsockname()[1], metrics=inner.getsockname()[1])
+        both = {consuming, serving}
         try:
-            await asyncio.wait({consuming, serving}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in (consuming, serving):
+            for task in both:
                 task.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await task
+            await asyncio.wait(both)  # Both, whichever failed: they stand on what is closed next.
+        for task in both:
+            if not task.cancelled():
+                task.result()
         log.info("staff.stopped")
 
 

@@ -4,6 +4,13 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any, Final
 
+from events.log.port import LogError
+from events.log.writer import NotDoneError, OutcomeUnknownError
+from services.projections.port import ProjectionUnavailableError
+
+LATER: Final = (LogError, NotDoneError, OutcomeUnknownError, ProjectionUnavailableError)
+"""Not now: what goes on behind may be tried again."""
+
 DRAIN_S: Final = 20.0
 
 

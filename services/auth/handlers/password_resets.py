@@ -6,15 +6,14 @@ from typing import Final
 
 import structlog
 
-from events.log.port import LogError
-from events.log.writer import Decided, NotDoneError, OutcomeUnknownError
+from events.log.writer import Decided
 from services.auth.domain.decision import links
 from services.auth.domain.password_change import ask_for_link
-from services.auth.handlers.background import Background
+from services.auth.handlers.background import LATER, Background
 from services.auth.handlers.ground import Attempt, Caller, Ground, settle
 from services.auth.ports import BusyError
 from services.auth.turns import Turn, Turns
-from services.projections.port import LoadedStranger, ProjectionUnavailableError
+from services.projections.port import LoadedStranger
 from services.shares import stranger
 
 log = structlog.get_logger()
@@ -28,8 +27,6 @@ SPREAD_MS: Final = 500
 Within so long, at a random moment, the work begins. There is more of it for somebody who exists:
 begun at once, it would slow whatever the same caller asks for next, and tell by that.
 """
-
-_LATER: Final = (LogError, NotDoneError, OutcomeUnknownError, ProjectionUnavailableError)
 
 
 class PasswordResets:
@@ -68,7 +65,7 @@ class PasswordResets:
         for left in reversed(range(TRIES)):
             try:
                 await self._try(digest, attempt, caller)
-            except _LATER as error:
+            except LATER as error:
                 log.warning("link.not_issued", error=type(error).__name__, tries_left=left)
                 await asyncio.sleep(PAUSE_S)
             except Exception:

@@ -10,19 +10,18 @@ from uuid import uuid4
 import structlog
 from prometheus_client import Counter
 
-from events.log.port import LogError
-from events.log.writer import Decided, NotDoneError, OutcomeUnknownError
+from events.log.writer import Decided
 from events.vault.port import VaultUnavailableError
 from services.auth.domain import decision
 from services.auth.domain.login import hash_again
 from services.auth.domain.passwords import normalised
-from services.auth.handlers.background import Background
+from services.auth.handlers.background import LATER, Background
 from services.auth.handlers.entries import NewEntries
 from services.auth.handlers.ground import Caller, Ground, settle
 from services.auth.handlers.proof import Proof
 from services.auth.ports import BusyError
 from services.auth.turns import Turn, Turns
-from services.projections.port import LoadedPerson, ProjectionUnavailableError
+from services.projections.port import LoadedPerson
 from services.shares import known
 
 log = structlog.get_logger()
@@ -35,10 +34,7 @@ HASHED_AGAIN: Final = Counter(
     "twofold_passwords_hashed_again_total", "Passwords whose hash was weaker than what is asked"
 )
 
-_LATER: Final = (
-    BusyError, LogError, NotDoneError, OutcomeUnknownError, ProjectionUnavailableError,
-    VaultUnavailableError,
-)  # fmt: skip
+_NEXT_TIME: Final = (*LATER, BusyError, VaultUnavailableError)
 
 
 class Rehashes:
@@ -78,7 +74,7 @@ class Rehashes:
         try:
             async with turn:
                 await self._try(staff_id, verified, password, caller)
-        except _LATER as error:
+        except _NEXT_TIME as error:
             log.warning("password.not_hashed_again", error=type(error).__name__)
         except Exception:
             log.exception("password.not_hashed_again")

@@ -1,5 +1,6 @@
 """What schemathesis is told beside the documents."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import schemathesis
@@ -7,17 +8,30 @@ import schemathesis
 
 @schemathesis.hook
 def map_body(_context: Any, body: Any) -> Any:
-    """A whole number is spelt without a point: JSON Schema can't say so, and 578.0 is refused."""
-    return _whole(body)
+    """
+    What is refused, and JSON Schema can't say so, is spelt as it is taken.
 
-
-def _whole(value: Any) -> Any:
-    match value:
-        case float() if value.is_integer():
-            return int(value)
+    A whole number without a point, for 578.0 is none; and a moment that isn't in UTC's years, as
+    0001-01-01T00:00:00+01:00, in UTC.
+    """
+    match body:
+        case float() if body.is_integer():
+            return int(body)
+        case str() if _is_outside_utc(body):
+            return body[:19] + "Z"
         case dict():
-            return {name: _whole(member) for name, member in value.items()}
+            return {name: map_body(_context, member) for name, member in body.items()}
         case list():
-            return [_whole(member) for member in value]
+            return [map_body(_context, member) for member in body]
         case _:
-            return value
+            return body
+
+
+def _is_outside_utc(text: str) -> bool:
+    try:
+        datetime.fromisoformat(text).astimezone(UTC)
+    except OverflowError:
+        return True
+    except ValueError:
+        return False
+    return False
