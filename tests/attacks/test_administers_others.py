@@ -338,5 +338,6 @@ class TestExpiry:
         accepted(world.operator.send("set_password_expiry", data))
         wrong = world.login(eve, code=eve.app.wrong(), web=world.ahead)
         assert wrong.expect(401, "invalid-credentials").body.keys() == {"type", "title", "status"}
-        world.login(sam, password=REASON, web=world.ahead).expect(401, "invalid-credentials")
+        wrong = world.login(sam, password="wrong-lantern-at-dusk", web=world.ahead)
+        wrong.expect(401, "invalid-credentials")
         world.login(sam, web=world.ahead).expect(200, outcome="password_change_required")
