@@ -111,6 +111,7 @@ class PartitionState:
         clock: Monotone time: the highest append time over every record so far.
         heads: Heads by stream. A stream that is absent has none, so whoever keeps them elsewhere
             puts in those that a record names before it is judged.
+        oldest_key: Number of the oldest MAC key that still counts (`events.key_id`).
         running: SHA-256 over (offset, append time, value's digest, fate) of every record so far.
         forgetful: The topic deletes old records (strangers): it has no genesis, and a stream's
             first remaining record is believed about what preceded it.
@@ -122,6 +123,7 @@ class PartitionState:
     next_offset: int | None = 0
     clock: datetime = field(default_factory=lambda: from_milliseconds(0))
     heads: dict[str, Head] = field(default_factory=dict)
+    oldest_key: int = 0
     running: str = "0" * 64
     forgetful: bool = False
 
@@ -139,7 +141,7 @@ def judge(
     Args:
         state: Moved on in place; untouched when this raises.
         record: The next one in log order.
-        keys: The writers' MAC keys by id, retired ones included.
+        keys: The writers' MAC keys by id, retired ones included: what they made before counts.
         authentic: What somebody who has the keys said of its MAC, for an auditor who hasn't and
             holds them to it by a signed checkpoint; None: the keys say.
 
@@ -157,6 +159,8 @@ def judge(
         if isinstance(judged.counted.fact, marks.Genesis):
             state.generation = judged.counted.fact.generation
             state.partitions = judged.counted.fact.partitions
+        if isinstance(judged.counted.fact, marks.OlderKeysRetired) and judged.envelope:
+            state.oldest_key = judged.envelope.key_number
         state.heads[judged.counted.stream] = judged.digest
     state.clock = clock
     state.next_offset = record.offset + 1
@@ -201,6 +205,8 @@ def _verdict(
         _check_deadline(read, record)
     except MalformedError as error:
         return _Verdict(Fate.MALFORMED, complaint=str(error))
+    if read.key_number < state.oldest_key:
+        return _Verdict(Fate.FORGED, read, complaint="its key had been retired")
     if not _is_authentic(read, keys, authentic):
         return _Verdict(Fate.FORGED, read, complaint="no key of ours made its MAC")
     fact = _known_fact(state, record, read)

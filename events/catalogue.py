@@ -45,6 +45,7 @@ _CURRENT: tuple[type[Fact], ...] = (
     username.UsernameReleased,
     marks.Genesis,
     marks.Tick,
+    marks.OlderKeysRetired,
 )
 
 _UPCASTS: Mapping[type[Fact], Callable[[Any], Fact]] = {

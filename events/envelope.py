@@ -15,6 +15,7 @@ from hashlib import sha256
 from typing import Any, Final
 
 from events import canonical, streams
+from events.key_id import number
 from events.moments import read_moment, write_moment
 
 MAX_BYTES: Final = 64 * 1024
@@ -79,6 +80,11 @@ class Envelope:
     basis: Mapping[str, Head] = field(default_factory=dict, hash=False)
     causation_id: str | None = None
     mac: str = ""
+
+    @property
+    def key_number(self) -> int:
+        """How late the key was made that `mac` says made it."""
+        return number(self.mac.partition(".")[0])
 
 
 def seal(envelope: Envelope, key_id: str, key: bytes) -> bytes:

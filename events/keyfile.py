@@ -19,13 +19,13 @@ from pathlib import Path
 from typing import Final, Literal, TypeVar
 
 from events import keys
+from events.key_id import number
 from events.keys import KeyRing, KeyRingError, RotatingKey
 
 Purpose = Literal["encryption", "mac"]
 
 _Stamp = tuple[int, int, int]
 _D = TypeVar("_D")
-_FIRST: Final = 1
 _ROTATE: Final[Mapping[Purpose, str]] = {
     "encryption": "twofold keys rotate",
     "mac": "twofold keys rotate --mac",
@@ -126,7 +126,7 @@ def prepare(path: Path, purpose: Purpose) -> str:
         old: RotatingKey = getattr(ring, purpose)
         if waiting := prepared(old):
             raise KeyRingError(f"Key {waiting} is prepared already: {_ROTATE[purpose]} --activate")
-        name = f"k{_number(max(old.keys, key=_number)) + 1}"
+        name = f"k{number(max(old.keys, key=number)) + 1}"
         known = {**old.keys, name: secrets.token_bytes(keys.KEY_BYTES)}
         _write(path, ring, purpose, RotatingKey(old.current, known))
         return name
@@ -170,13 +170,8 @@ def drop(path: Path, name: str) -> None:
 
 def prepared(key: RotatingKey) -> str | None:
     """The id of the key that is newer than the current one, if there is one."""
-    newest = max(key.keys, key=_number)
-    return newest if _number(newest) > _number(key.current) else None
-
-
-def _number(name: str) -> int:
-    digits = name.removeprefix("k")
-    return int(digits) if digits.isascii() and digits.isdigit() else _FIRST
+    newest = max(key.keys, key=number)
+    return newest if number(newest) > number(key.current) else None
 
 
 def _become(live: RotatingKey, found: RotatingKey) -> None:

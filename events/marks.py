@@ -29,6 +29,17 @@ class Tick(Fact):
     wire_name: ClassVar[str] = "twofold.tick.v1"
 
 
+class OlderKeysRetired(Fact):
+    """
+    From here on, nothing that an older MAC key than this record's own has made is authentic.
+
+    It stands in the partition's own stream, and holds for that partition. Which key is meant can't
+    be said otherwise than by having it: whoever stole an old key retires no newer one.
+    """
+
+    wire_name: ClassVar[str] = "twofold.older_keys_retired.v1"
+
+
 class CommandAccepted(Fact):
     """
     A command took effect: its effects stand in the same batch.

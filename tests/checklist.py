@@ -75,6 +75,7 @@ ROWS: Final = {
     60: "no test hooks in production",
     61: "a flood fills its own share alone; slow and idle connections are cut off",
     62: "metrics, and why something isn't ready, are told on a port of their own",
+    63: "a MAC key that was retired signs nothing more; what it signed before goes on counting",
 }
 """What must hold, in short."""
 
@@ -117,6 +118,7 @@ SHOWN_BY: Final = {
     58: ("auth/web/test_faults.py", "test_an_outage_of_the_mail_server", "test_consumer_away.py"),
     61: ("auth/test_turns.py", "web/test_serving.py", "web/test_door.py"),
     62: ("web/test_health.py",),
+    63: ("tests/events/test_acceptance.py::TestRetired",),
 }
 """Tests elsewhere that show rows, too: parts of their ids, each enough by itself."""
 

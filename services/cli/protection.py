@@ -119,7 +119,8 @@ def rotate(
     The vault's entries are wrapped anew under it (by twofold project); this waits, shows how many
     are left, and proves from Kafka at the end that none is. Cut off, it goes on with --resume. The
     MAC key is always prepared first (--mac --prepare), then made current (--mac --activate), once
-    every copy of the key ring has it. Old MAC keys stay for ever.
+    every copy of the key ring has it. Old MAC keys stay in the ring for ever, for what they signed;
+    keys retire ends what they can sign.
     """
     from events import keyfile  # noqa: PLC0415
     from services.foundation import load_ring  # noqa: PLC0415
@@ -174,6 +175,39 @@ def drop(
         raise FailureError(f"{left} entries of the vault are still under {key}; rotate first.")
     keyfile.drop(settings.keys, key)
     typer.echo(f"Key {key} is gone from {settings.keys}; copies elsewhere are yours to change.")
+
+
+@OTHERS["keys"].command()
+def retire(*, as_json: Json = False) -> None:
+    """
+    Let nothing count any more that an old MAC key signs from now on.
+
+    What it has signed before goes on counting. Wait until every service signs with the current key
+    (keys.changed in its log): what one that doesn't writes is refused. Safe to repeat.
+    """
+    import asyncio  # noqa: PLC0415
+
+    from events.key_id import number  # noqa: PLC0415
+    from services import retirement  # noqa: PLC0415
+    from services.foundation import connection_of, load_ring  # noqa: PLC0415
+
+    settings = told.settings()
+    ring = load_ring(settings)
+    current = ring.mac.current
+    older = sorted((k for k in ring.mac.keys if number(k) < number(current)), key=number)
+    if not older:
+        raise FailureError(
+            f"No MAC key is older than {current}; put a new one in use with: twofold keys rotate"
+            " --mac --prepare"
+        )
+    done = asyncio.run(
+        retirement.retire(settings.database.get_secret_value(), connection_of(settings), ring)
+    )
+    if as_json:
+        typer.echo(json.dumps({"current": current, "retired": older, "partitions": done}, indent=2))
+    else:
+        where = f"in {len(done)} partition(s)" if done else "already"
+        typer.echo(f"Nothing counts {where} that {', '.join(older)} signs from now on.")
 
 
 def _rewrap(patience: float, *, quiet: bool) -> "Progress":

@@ -12,6 +12,7 @@ import asyncpg
 from confluent_kafka import KafkaException
 
 from events import keys, streams, topics
+from events.key_id import number
 from events.keys import KeyRing
 from events.log import broker, clients
 from events.log.clients import Connection
@@ -57,7 +58,7 @@ async def examine(settings: Settings) -> list[Finding]:
     looks: list[tuple[str, Look]] = [
         ("Kafka", lambda: _kafka(kafka)),
         ("PostgreSQL", lambda: _postgres(database)),
-        ("projections", lambda: _projections(database, kafka)),
+        ("projections", lambda: _projections(database, kafka, ring)),
         ("consumer groups", lambda: _groups(kafka)),
         ("commands", lambda: commands.standing(kafka)),
         ("set aside", lambda: commands.set_aside(kafka)),
@@ -175,7 +176,7 @@ def _difference(what: str, theirs: datetime, before: datetime, after: datetime) 
     return well(what, f"differs from ours by {seconds:+.3f} s")
 
 
-async def _projections(database: str, kafka: Connection) -> list[Finding]:
+async def _projections(database: str, kafka: Connection, ring: KeyRing | None) -> list[Finding]:
     until = time.monotonic() + SETTLE.total_seconds()
     while True:
         status = await ProjectionsStatus.read(database, kafka)
@@ -187,6 +188,7 @@ async def _projections(database: str, kafka: Connection) -> list[Finding]:
         sentence = f"Schema {status.schema} of this version isn't there: start its twofold project."
         return [wrong("projections", sentence)]
     found = [_lag(behind, len(status.partitions))]
+    found += _old_keys(status.partitions, ring) if ring else []
     found += [
         wrong("halted partition", f"{one.topic}-{one.partition}: {one.halted}")
         for one in status.partitions
@@ -210,6 +212,17 @@ async def _projections(database: str, kafka: Connection) -> list[Finding]:
         well("leases", detail) if held else wrong("leases", "none: start twofold project.")
     )
     return found
+
+
+def _old_keys(partitions: Sequence[PartitionStatus], ring: KeyRing) -> list[Finding]:
+    """Whether MAC keys that were replaced can still sign."""
+    current = ring.mac.current
+    older = sorted((k for k in ring.mac.keys if number(k) < number(current)), key=number)
+    history = [one for one in partitions if one.topic == topics.EVENTS.name]
+    if not older or all(one.oldest_key >= number(current) for one in history):
+        return [well("old MAC keys", "none can sign")]
+    can = f"{', '.join(older)} can still sign; once every service uses {current}:"
+    return [well("old MAC keys", f"{can} twofold keys retire")]
 
 
 def _lag(behind: Sequence[PartitionStatus], partitions: int) -> Finding:

@@ -51,7 +51,8 @@ OTHERS: Final = (
     CREATE TABLE partition_state (
         topic text NOT NULL, partition int NOT NULL, next_offset bigint NOT NULL,
         clock timestamptz NOT NULL, running text NOT NULL, generation text NOT NULL,
-        partitions int NOT NULL, last_digest text NOT NULL, last_time_ms bigint NOT NULL,
+        partitions int NOT NULL, oldest_key bigint NOT NULL,
+        last_digest text NOT NULL, last_time_ms bigint NOT NULL,
         read_at timestamptz NOT NULL DEFAULT now(),
         fold uuid NOT NULL DEFAULT gen_random_uuid(), PRIMARY KEY (topic, partition)
     ) WITH (fillfactor = 20)

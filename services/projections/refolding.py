@@ -32,6 +32,7 @@ POSITION: Final = Table(
         "running": TEXT,
         "generation": TEXT,
         "partitions": "int NOT NULL",
+        "oldest_key": "bigint NOT NULL",
         "last_digest": TEXT,
         "last_time_ms": "bigint NOT NULL",
     },
@@ -103,7 +104,7 @@ class Folding:
             advance(len(records))
         row = (
             self.topic, partition, state.next_offset, state.clock, state.running,
-            state.generation, state.partitions, last.digest if last else "",
+            state.generation, state.partitions, state.oldest_key, last.digest if last else "",
             last.record.append_time_ms if last else 0,
         )  # fmt: skip
         _take(folded, POSITION, {POSITION.key_of(row): row}, keeping)

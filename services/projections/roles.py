@@ -94,8 +94,11 @@ ROLES: Final = (
     ),
     Role(
         "operator",
-        reads=(*_SEEN_BY_ALL, *_STATUS),
-        columns={"vault_entry": ("id", "key_id", "partition")},
+        reads=(*_SEEN_BY_ALL, *_STATUS, "stream_head"),
+        columns={
+            "vault_entry": ("id", "key_id", "partition"),
+            "recent_record": ("topic", "partition", "offset", "digest", "fate"),
+        },
         rows={"vault_entry": "true", "lease": "true"},
     ),
 )  # fmt: skip
@@ -176,7 +179,7 @@ async def grant(connection: asyncpg.Connection, schema: str) -> None:
             words = ", ".join(operations)
             await _run(connection, f"GRANT {words} ON %I.%I TO %I", place, table, name)
         for table, columns in role.columns.items():
-            words = ", ".join(columns)
+            words = ", ".join(f'"{column}"' for column in columns)
             await _run(connection, f"GRANT SELECT ({words}) ON %I.%I TO %I", place, table, name)
         for table in PROTECTED:
             await _run(connection, "DROP POLICY IF EXISTS %I ON %I.%I", role.name, place, table)

@@ -28,6 +28,7 @@ class PartitionStatus:
         clock: The partition's monotone time as folded; None for a topic without one.
         halted: Why it isn't folded on; None: it is.
         quarantined: How many of its records were malformed or forged.
+        oldest_key: Number of the oldest MAC key that still counts in it; 0: any.
     """
 
     topic: str
@@ -38,6 +39,7 @@ class PartitionStatus:
     generation: str
     halted: str | None
     quarantined: int
+    oldest_key: int
 
     @property
     def lag(self) -> int:
@@ -121,7 +123,7 @@ def _nothing(ends: dict[tuple[str, int], int]) -> list[PartitionStatus]:
 
 def _status(topic: str, partition: int, end: int, row: asyncpg.Record | None) -> PartitionStatus:
     if row is None:
-        return PartitionStatus(topic, partition, None, end, None, "", None, 0)
+        return PartitionStatus(topic, partition, None, end, None, "", None, 0, 0)
     return PartitionStatus(
         topic,
         partition,
@@ -131,11 +133,12 @@ def _status(topic: str, partition: int, end: int, row: asyncpg.Record | None) ->
         row["generation"],
         row["reason"],
         row["quarantined"],
+        row["oldest_key"],
     )
 
 
 _PARTITIONS: Final = """
-    SELECT p.topic, p.partition, p.next_offset, p.clock, p.generation, h.reason,
+    SELECT p.topic, p.partition, p.next_offset, p.clock, p.generation, p.oldest_key, h.reason,
            (SELECT count(*) FROM quarantine q
              WHERE q.topic = p.topic AND q.partition = p.partition) AS quarantined
       FROM partition_state p LEFT JOIN halt h USING (topic, partition)

@@ -68,6 +68,7 @@ async def load(
         generation=row["generation"],
         next_offset=None if next_offset < 0 else next_offset,
         clock=row["clock"],
+        oldest_key=row["oldest_key"],
         running=row["running"],
         forgetful=bool(forgets),
     )
@@ -116,6 +117,7 @@ async def write(
         schema.channel(moved.topic),
         expected.fold,
         schema.name(),
+        state.oldest_key,
         *arrays,
     )
     if row is None:
@@ -124,7 +126,7 @@ async def write(
 
 @lru_cache(maxsize=512)
 def _statement(filled: tuple[Table, ...], emptied: tuple[Table, ...]) -> str:
-    clauses, parameter = [_MOVE], 14
+    clauses, parameter = [_MOVE], 15
     for table in filled:
         clauses.append(table.insertion(parameter))
         parameter += len(table.columns)
@@ -147,7 +149,7 @@ _MOVE = """
     moved AS (
         UPDATE partition_state
            SET next_offset = $4, clock = $5, running = $6, generation = $7, partitions = $8,
-               last_digest = $9, last_time_ms = $10, read_at = now()
+               oldest_key = $14, last_digest = $9, last_time_ms = $10, read_at = now()
          WHERE topic = $1 AND partition = $2::int AND next_offset = $3 AND fold = $12
         RETURNING 1
     )
@@ -157,8 +159,8 @@ _LOAD = f"""
     WITH made AS (
         INSERT INTO partition_state
                (topic, partition, next_offset, clock, running, generation, partitions,
-                last_digest, last_time_ms)
-        VALUES ($1, $2, $3, '{from_milliseconds(0).isoformat()}', repeat('0', 64), '', $4, '', 0)
+                oldest_key, last_digest, last_time_ms)
+        VALUES ($1, $2, $3, '{from_milliseconds(0).isoformat()}', repeat('0', 64), '', $4, 0, '', 0)
         ON CONFLICT DO NOTHING
         RETURNING *
     )

@@ -6,8 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -19,43 +17,16 @@ from events.vault.sealing import SealedEntry, seal
 from events.vault.topic import VaultTopic
 from services.rotation import proof
 from tests.attacks.earnest import Earnest
+from tests.attacks.rotating import PARTITIONS, Logins, until_followed
 from tests.browser.people import Agency, Somebody, Staffing
 
 MANY = 1_500
-PARTITIONS = 2
 PATIENT = ("--patience", "30")
 
 
 @pytest.fixture(scope="module")
 async def agency(staffing: Staffing) -> Agency:
     return await staffing.register_agency()
-
-
-class Logins:
-    """People who log in again and again."""
-
-    def __init__(self, staffing: Staffing, people: list[Somebody]) -> None:
-        self._staffing, self._people = staffing, people
-        self.seconds: list[float] = []
-
-    @asynccontextmanager
-    async def going_on(self) -> AsyncIterator[None]:
-        ended = asyncio.Event()
-
-        async def log_in(someone: Somebody) -> None:
-            while not ended.is_set():
-                began = time.perf_counter()
-                assert await self._staffing.log_in(someone)
-                self.seconds.append(time.perf_counter() - began)
-                await asyncio.sleep(0.1)
-
-        async with asyncio.TaskGroup() as group:
-            for someone in self._people:
-                group.create_task(log_in(someone))
-            try:
-                yield
-            finally:
-                ended.set()
 
 
 class TestTheVaultsKey:
@@ -150,51 +121,6 @@ class TestTheVaultsKey:
         await until_gone(earnest, ids)
 
 
-class TestTheWritersKey:
-    @pytest.mark.row(39)
-    async def test_is_prepared_then_current_and_never_dropped(
-        self, earnest: Earnest, staffing: Staffing, agency: Agency
-    ) -> None:
-        operator = earnest.told("operator")
-        someone = await agency.person()
-        unprepared = earnest.run("keys", "rotate", "--mac", told=operator)
-        assert (unprepared.status, "--prepare" in unprepared.err) == (2, True)
-        old = keys.load(earnest.ring).mac.current
-        earnest.must("keys", "rotate", "--mac", "--prepare", told=operator)
-        async with Logins(staffing, [someone]).going_on():
-            await asyncio.to_thread(
-                earnest.must, "keys", "rotate", "--mac", "--activate", told=operator
-            )
-            await until_followed(earnest, mac=True)
-        assert await staffing.log_in(someone)
-        refused = earnest.run("keys", "drop", old, "--mac", told=operator)
-        assert (refused.status, "never dropped" in refused.err) == (1, True)
-        said = earnest.must(
-            "audit", "replay", "--json", "--all-fates", told=earnest.told("auditor")
-        )
-        lines = [json.loads(line) for line in said.splitlines()]
-        assert not [line for line in lines if line["fate"] in {"forged", "malformed"}]
-        assert {old, keys.load(earnest.ring).mac.current} <= set(mac_keys(earnest))
-
-    @pytest.mark.row(39)
-    async def test_a_ring_without_an_old_one_is_not_followed(
-        self, earnest: Earnest, staffing: Staffing, agency: Agency
-    ) -> None:
-        someone = await agency.person()
-        before = earnest.ring.read_text()
-        stored = json.loads(before)
-        old = min(stored["mac"]["keys"])
-        assert old != stored["mac"]["current"]
-        del stored["mac"]["keys"][old]
-        logs = earnest.processes["auth"]
-        earnest.ring.write_text(json.dumps(stored))
-        try:
-            await asyncio.to_thread(logs.wait_for_line, "keys.not_followed", timeout=10)
-            assert await staffing.log_in(someone)
-        finally:
-            earnest.ring.write_text(before)
-
-
 async def forget(staffing: Staffing, someone: Somebody) -> None:
     data = {
         "organisation_id": someone.organisation_id,
@@ -249,21 +175,3 @@ async def until_gone(earnest: Earnest, ids: set[str]) -> None:
             if all(now[name] is None for name in ids):
                 return
             await asyncio.sleep(0.2)
-
-
-async def until_followed(earnest: Earnest, *, mac: bool = False) -> None:
-    """Until every service has said that it uses the keys that are current."""
-    ring = keys.load(earnest.ring)
-    current = ring.mac.current if mac else ring.encryption.current
-    wanted = f'"{"mac" if mac else "encryption"}": "{current}"'
-    for process in earnest.processes.values():
-        await asyncio.to_thread(process.wait_for_line, wanted, timeout=20)
-
-
-def mac_keys(earnest: Earnest) -> set[str]:
-    kafka, found = earnest.connection("auditor"), set()
-    for partition in range(PARTITIONS):
-        low, end = bounds(kafka, topics.EVENTS.name, partition)
-        for messages in bulk_messages(kafka, topics.EVENTS.name, partition, low, end):
-            found |= {json.loads(one.value() or b"")["mac"].partition(".")[0] for one in messages}
-    return found

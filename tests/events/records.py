@@ -13,7 +13,7 @@ from events.moments import to_milliseconds
 from events.organisation import OrganisationRegistered
 
 KEY_ID, KEY = "k1", b"k" * 32
-KEYS = {KEY_ID: KEY, "old": b"o" * 32}
+KEYS = {KEY_ID: KEY, "old": b"o" * 32, "k2": b"n" * 32}
 START = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 GENERATION = "00000000-0000-4000-8000-00000000aaaa"
 

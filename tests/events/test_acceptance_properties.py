@@ -18,11 +18,11 @@ from events.facts import Draft
 from events.log.proposal import Proposal, Signer
 from events.moments import from_milliseconds, to_milliseconds
 from events.organisation import OrganisationRegistered
-from tests.events.records import KEY, KEY_ID, KEYS, START, altered, genesis, sealed
+from tests.events.records import KEY_ID, KEYS, START, altered, genesis, sealed
 
 PARTITIONS = 3
 OWN, FOREIGN = 0, 1
-SIGNER = Signer("twofold/tests", KEY_ID, KEY, PARTITIONS)
+SIGNERS = [Signer("twofold/tests", name, KEYS[name], PARTITIONS) for name in (KEY_ID, "k2")]
 
 
 def _streams_in(partition: int, count: int) -> list[str]:
@@ -59,6 +59,8 @@ def slow_fate(log: Sequence[Record], index: int) -> Fate:
         return Fate.MALFORMED
     key_id, _, code = told.pop("mac").partition(".")
     bare = json.dumps(told, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    if int(key_id[1:]) < slow_oldest_key(log, index):
+        return Fate.FORGED
     if key_id not in KEYS or hmac.new(KEYS[key_id], bare, sha256).hexdigest() != code:
         return Fate.FORGED
     if told["type"] == "twofold.tick.v1":
@@ -82,6 +84,15 @@ def slow_head(log: Sequence[Record], index: int, stream: str) -> str | None:
         if ours and slow_fate(log, earlier) is Fate.COUNTED:
             return sha256(value).hexdigest()
     return None
+
+
+def slow_oldest_key(log: Sequence[Record], index: int) -> int:
+    """Of the last retirement before *index* that counted, the number of the key that made it."""
+    for earlier in reversed(range(index)):
+        value = log[earlier].value or b""
+        if b"older_keys_retired" in value and slow_fate(log, earlier) is Fate.COUNTED:
+            return int(json.loads(value)["mac"].partition(".")[0][1:])
+    return 0
 
 
 def _home(stream: str) -> int | None:
@@ -142,6 +153,7 @@ def _values(writing: Writing, number: int, clock_ms: int) -> st.SearchStrategy[l
         st.sampled_from(written[1:] or written).map(lambda value: [_forged(value)]),
         st.sampled_from([None, b"", b"{}", b'{"a":1}', b"\xff\xfe"]).map(lambda value: [value]),
         st.just([_tick(clock_ms)]),
+        _retirements(writing, clock_ms),
         st.sampled_from(OTHERS).map(lambda stream: [sealed(stream, deadline=_ahead(clock_ms))]),
         st.sampled_from(OTHERS).map(
             lambda stream: [sealed(STREAMS[3], basis={stream: None}, deadline=_ahead(clock_ms))]
@@ -172,7 +184,24 @@ def _decisions(draw: st.DrawFn, writing: Writing, number: int, clock_ms: int) ->
         correlation_id="request-1",
         lapses=draw(st.sampled_from([None, None, _ahead(decided_ms, 1_000)])),
     )
-    return list(SIGNER.batch(proposal, from_milliseconds(decided_ms)).values)
+    signer = draw(st.sampled_from(SIGNERS))
+    return list(signer.batch(proposal, from_milliseconds(decided_ms)).values)
+
+
+@st.composite
+def _retirements(draw: st.DrawFn, writing: Writing, clock_ms: int) -> list[bytes | None]:
+    log = streams.log(OWN)
+    proposal = Proposal(
+        drafts=[Draft(log, marks.OlderKeysRetired())],
+        basis=(),
+        heads=writing.stale(draw(st.sampled_from([0, 0, 3]))),
+        clock=START,
+        event_id=f"retirement-{len(writing.records)}",
+        actor="system",
+        correlation_id="request-1",
+    )
+    signer = draw(st.sampled_from(SIGNERS))
+    return list(signer.batch(proposal, from_milliseconds(clock_ms)).values)
 
 
 def _ahead(clock_ms: int, ms: int = 10_000) -> datetime:
@@ -230,6 +259,7 @@ class TestTheRule:
                 next_offset=reader.next_offset,
                 clock=reader.clock,
                 heads=dict(reader.heads),
+                oldest_key=reader.oldest_key,
                 running=reader.running,
             )
         assert reader == log.state

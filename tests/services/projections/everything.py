@@ -7,7 +7,7 @@ import pytest
 from events import streams
 from events.log.proposal import Draft
 from events.log.writer import SupersededError
-from events.marks import CommandAccepted, CommandRejected
+from events.marks import CommandAccepted, CommandRejected, OlderKeysRetired
 from events.organisation import PasswordExpiryChanged, TwoFactorPolicyChanged
 from events.staff import (
     CodeChecked,
@@ -22,6 +22,7 @@ from events.staff import (
 )
 from events.username import UsernameClaimed, UsernameReleased
 from tests.services.projections.worlds import (
+    PARTITIONS,
     SEALED,
     World,
     digest,
@@ -118,6 +119,8 @@ async def everything(world: World) -> None:
         )
     )
     await world.write(Draft(account, StaffForgotten()))
+    for partition in range(PARTITIONS):
+        await world.write(Draft(streams.log(partition), OlderKeysRetired()))
     stranger = streams.stranger(digest())
     await world.stranger_writer.write(
         world.proposal(

@@ -183,6 +183,7 @@ class World:
             found[table.name] = [tuple(row) for row in rows]
         rows = await self.pool.fetch(
             "SELECT topic, partition, next_offset, clock, running, generation, partitions,"
+            " oldest_key,"
             " last_digest, last_time_ms FROM partition_state ORDER BY 1, 2"
         )
         found["partition_state"] = [tuple(row) for row in rows]
