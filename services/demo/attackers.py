@@ -4,7 +4,7 @@ from uuid import uuid4
 
 from services.demo.behaviours import NO_THANKS, SETUP_NEW
 from services.demo.flows import World, accepted, check, new_password, rejected
-from services.demo.world import Somebody
+from services.demo.people import Somebody
 
 IN_A_ROW = 100
 PAUSED = 429

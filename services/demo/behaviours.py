@@ -1,7 +1,8 @@
 """The seven behaviours of the product's help article, in its order."""
 
 from services.demo.flows import AHEAD, World, accepted, check, rejected
-from services.demo.world import Answer, Somebody
+from services.demo.people import Somebody
+from services.demo.world import Answer
 
 SETUP_NEW, KEEP, NO_THANKS = "setup_new", "keep_existing", "no_thanks"
 

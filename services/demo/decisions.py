@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 from services.demo.behaviours import NO_THANKS, SETUP_NEW
 from services.demo.flows import AHEAD, World, accepted, check, new_password
-from services.demo.world import Somebody, wait_until
+from services.demo.people import Somebody
+from services.demo.world import wait_until
 
 
 def show(world: World) -> None:

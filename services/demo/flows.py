@@ -10,17 +10,9 @@ from uuid import uuid4
 
 from rich.console import Console
 
-from services.demo.world import (
-    Answer,
-    Authenticator,
-    Log,
-    Mailbox,
-    NotShownError,
-    Publisher,
-    Somebody,
-    Web,
-    wait_until,
-)
+from services.demo.people import Authenticator, Somebody
+from services.demo.publisher import Publisher
+from services.demo.world import Answer, Log, Mailbox, NotShownError, Web, wait_until
 
 _WORDS = (
     "amber", "barley", "cobalt", "drift", "ember", "fathom", "gravel", "hollow", "indigo",

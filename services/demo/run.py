@@ -13,15 +13,9 @@ from infra.local import ports
 from infra.local.processes import Process
 from services.demo import attackers, behaviours, decisions
 from services.demo.flows import AHEAD, World
-from services.demo.world import (
-    Authenticator,
-    Log,
-    Mailbox,
-    NotShownError,
-    Publisher,
-    Somebody,
-    Web,
-)
+from services.demo.people import Authenticator, Somebody
+from services.demo.publisher import Publisher
+from services.demo.world import Log, Mailbox, NotShownError, Web
 from services.publisher import PublisherKey
 
 OK = 200

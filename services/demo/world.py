@@ -1,5 +1,5 @@
 """
-The running system, seen from outside: HTTP, a mailbox, Kafka, and people with authenticators.
+The running system, seen from outside: HTTP, a mailbox, and the history in Kafka.
 
 Nothing here asks the services' own code what happened: answers are read as JSON, records as the raw
 bytes that a consumer of its own gets.
@@ -8,23 +8,18 @@ bytes that a consumer of its own gets.
 import json
 import re
 import time
-from base64 import b32decode, b64encode
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import httpx
-import pyotp
-from confluent_kafka import Consumer, Producer, TopicPartition
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from confluent_kafka import Consumer, TopicPartition
 
 PATIENCE_S = 15.0
-STEP_S = 30
 
 
 class NotShownError(AssertionError):
@@ -215,167 +210,6 @@ def _read(value: bytes | None) -> dict[str, Any]:
     except ValueError:
         return {}
     return dict(record) if isinstance(record, dict) else {}
-
-
-class Authenticator:
-    """An authenticator app: gives each code once, the earlier of two good ones first."""
-
-    def __init__(self, secret: str, ahead: timedelta = timedelta(0)) -> None:
-        self._totp = pyotp.TOTP(secret.replace(" ", ""))
-        self._ahead = ahead
-        self.last = -1
-        b32decode(self._totp.secret)
-
-    def code(self, ahead: timedelta | None = None) -> str:
-        """The next code that a server can accept; waits for the next time-step if it must."""
-        while True:
-            now = datetime.now(UTC) + (self._ahead if ahead is None else ahead)
-            current = int(now.timestamp()) // STEP_S
-            step = max(current - 1, self.last + 1)
-            nearly_over = step == current - 1 and now.timestamp() % STEP_S > STEP_S - 3
-            if step <= current and not nearly_over:
-                self.last = step
-                return self._totp.generate_otp(step)
-            if nearly_over:
-                self.last = step
-                continue
-            time.sleep(0.2)
-
-    def wrong(self) -> str:
-        """Six digits that are no code of this hour."""
-        now = int(datetime.now(UTC).timestamp()) // STEP_S
-        near = {self._totp.generate_otp(now + d) for d in range(-3, 140)}
-        return next(f"{n:06d}" for n in range(1000) if f"{n:06d}" not in near)
-
-
-@dataclass(slots=True)
-class Somebody:
-    """A person of the staff."""
-
-    organisation_id: str
-    staff_id: str
-    username: str
-    email: str
-    password: str = ""
-    authenticator: Authenticator | None = None
-    last_app: Authenticator | None = None
-    links_seen: int = 0
-    session: str = ""
-    device: str | None = None
-
-    def take(self, new: Authenticator | None) -> None:
-        """A new authenticator is in force; what the old one's codes burned stays burned."""
-        if new and self.last_app:
-            new.last = max(new.last, self.last_app.last)
-        self.authenticator = self.last_app = new
-
-    @property
-    def app(self) -> Authenticator:
-        """
-        Their authenticator.
-
-        Raises:
-            NotShownError: They have none.
-        """
-        if self.authenticator is None:
-            raise NotShownError(f"{self.username} should have an authenticator")
-        return self.authenticator
-
-    @property
-    def account(self) -> str:
-        """Their account's stream."""
-        return f"{self.organisation_id}/account/{self.staff_id}"
-
-    @property
-    def codes(self) -> str:
-        """Their codes' stream."""
-        return f"{self.organisation_id}/codes/{self.staff_id}"
-
-    @property
-    def guesses(self) -> str:
-        """Their guesses' stream."""
-        return f"{self.organisation_id}/guesses/{self.staff_id}"
-
-    @property
-    def links(self) -> str:
-        """Their links' stream."""
-        return f"{self.organisation_id}/links/{self.staff_id}"
-
-
-class Publisher:
-    """Another service: publishes signed commands, and learns what became of each."""
-
-    def __init__(
-        self,
-        bootstrap: str,
-        audience: str,
-        key_id: str,
-        key: bytes,
-        outcomes: Log,
-        topic: str = "twofold.commands",
-    ) -> None:
-        self._producer = Producer({"bootstrap.servers": bootstrap, "acks": "all", "log_level": 0})
-        self._topic = topic
-        self._audience, self._key_id, self._outcomes = audience, key_id, outcomes
-        self._key = Ed25519PrivateKey.from_private_bytes(key)
-
-    def close(self) -> None:
-        """Let go of the broker."""
-        self._outcomes.close()
-
-    def send(
-        self,
-        name: str,
-        data: dict[str, Any],
-        command_id: str | None = None,
-        actor: str | None = None,
-    ) -> dict[str, Any]:
-        """Publish a command, and wait for its outcome."""
-        command_id = command_id or str(uuid4())
-        value = self.write(name, data, command_id, actor)
-        return self.publish(value, command_id, data["organisation_id"])
-
-    def write(
-        self, name: str, data: dict[str, Any], command_id: str, actor: str | None = None
-    ) -> bytes:
-        """A command's bytes."""
-        now = datetime.now(UTC)
-        command = {
-            "specversion": "1.0",
-            "id": command_id,
-            "source": "demo",
-            "type": f"twofold.command.{name}.v1",
-            "time": now.isoformat(),
-            "datacontenttype": "application/json",
-            "audience": self._audience,
-            "expiry": (now + timedelta(minutes=10)).isoformat(),
-            "actor": actor or f"service/{self._key_id}",
-            "data": data,
-        }
-        return json.dumps(command).encode()
-
-    def publish(
-        self, value: bytes, command_id: str, key: str, signature: bytes | None = None
-    ) -> dict[str, Any]:
-        """Publish a command's bytes, and wait for the outcome that comes after this."""
-        signed = b64encode(self._key.sign(value)) if signature is None else signature
-        self._outcomes.mark()
-        self._producer.produce(
-            self._topic, value, key.encode(),
-            headers=[("keyid", self._key_id.encode()), ("signature", signed)],
-        )  # fmt: skip
-        self._producer.flush(10)
-
-        def found() -> dict[str, Any] | None:
-            self._outcomes.poll()
-            for record in self._outcomes.records[self._outcomes.marked :]:
-                outcome = record.get("data", record)
-                named = command_id in (record["_key"], outcome.get("command_id"))
-                if named and record.get("publisher") == self._key_id:
-                    return dict(outcome)
-            return None
-
-        return dict(wait_until(f"the outcome of command {command_id}", found))
 
 
 def _answer(response: httpx.Response) -> Answer:

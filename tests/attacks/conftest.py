@@ -10,7 +10,7 @@ import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from services.demo.world import Publisher
+from services.demo.publisher import Publisher
 from tests.attacks.earnest import Earnest, earnest_system
 from tests.attacks.starting import running_system
 from tests.attacks.system import Attacked

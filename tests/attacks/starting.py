@@ -18,7 +18,9 @@ from events.log import broker
 from infra.local.ports import free_port
 from infra.local.processes import Process
 from services.demo.flows import AHEAD
-from services.demo.world import Log, Mailbox, Publisher, Somebody
+from services.demo.people import Somebody
+from services.demo.publisher import Publisher
+from services.demo.world import Log, Mailbox
 from services.publisher import PublisherKey
 from services.staff.publishers import OPERATOR
 from services.up import keys

@@ -18,7 +18,9 @@ from events.keys import KeyRing
 from events.streams import partition_for_key
 from infra.local.processes import Process
 from services.demo.flows import World
-from services.demo.world import Answer, Log, Publisher, Somebody, Web
+from services.demo.people import Somebody
+from services.demo.publisher import Publisher
+from services.demo.world import Answer, Log, Web
 from services.projections import schema
 from tests.attacks.records import Written, read_all
 from tests.stack import TestStack

@@ -7,7 +7,8 @@ from uuid import uuid4
 import pytest
 
 from services.demo.flows import accepted, rejected
-from services.demo.world import Answer, Somebody
+from services.demo.people import Somebody
+from services.demo.world import Answer
 from tests.attacks.conftest import Publishers
 from tests.attacks.system import HOME, NO_THANKS, SETUP_NEW, Attacked, beside, until
 

@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager, suppress
 
 import pytest
 
-from services.demo.world import Somebody
+from services.demo.people import Somebody
 from services.web.connections import Limits
 from tests.attacks.flooding import (
     SILENT,

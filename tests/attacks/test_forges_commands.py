@@ -12,7 +12,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from services.demo.flows import accepted, rejected
-from services.demo.world import Somebody
+from services.demo.people import Somebody
 from tests.attacks.conftest import Publishers
 from tests.attacks.system import AUDIENCE, HOME, SETUP_NEW, Attacked, until
 

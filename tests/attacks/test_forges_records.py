@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 
 from events import canonical
-from services.demo.world import Somebody
+from services.demo.people import Somebody
 from tests.attacks.system import SETUP_NEW, Attacked, until
 
 

@@ -9,7 +9,7 @@ import pyotp
 import pytest
 
 from services.demo.flows import AHEAD, accepted, new_password
-from services.demo.world import STEP_S, Somebody
+from services.demo.people import STEP_S, Somebody
 from tests.attacks.system import NO_THANKS, SETUP_NEW, Attacked, until
 
 WRONG = "guessed-many-times-1"

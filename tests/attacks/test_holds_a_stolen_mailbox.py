@@ -10,7 +10,8 @@ import pytest
 
 from services.auth.domain.throttle import DISCLOSED_AT_MOST
 from services.demo.flows import AHEAD, accepted, new_password
-from services.demo.world import Answer, Somebody
+from services.demo.people import Somebody
+from services.demo.world import Answer
 from tests.attacks.system import CHOICES, KEEP, NO_THANKS, SETUP_NEW, Attacked
 
 OFFERED = {

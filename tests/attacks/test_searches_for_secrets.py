@@ -15,7 +15,7 @@ import pytest
 
 from events import topics
 from events.vault.sealing import SealedEntry, UnsealingError, unseal
-from services.demo.world import Authenticator, Somebody
+from services.demo.people import Authenticator, Somebody
 from services.projections import schema
 from tests.attacks.system import SETUP_NEW, Attacked, until
 from tests.sweep.spelling import encoded

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from services.demo.flows import accepted
-from services.demo.world import Somebody
+from services.demo.people import Somebody
 from tests.attacks.system import SETUP_NEW, Attacked, Recorded
 
 PAGES = ("/login", "/forgot-password", "/password", "/home", "/step-up", "/nothing-here")

@@ -16,7 +16,9 @@ from rich.console import Console
 from infra.local import ports
 from infra.local.processes import Identity, Process, kill_tree, signal_process, tree
 from services.demo.flows import World
-from services.demo.world import Authenticator, Log, Mailbox, Publisher, Somebody, Web, wait_until
+from services.demo.people import Authenticator, Somebody
+from services.demo.publisher import Publisher
+from services.demo.world import Log, Mailbox, Web, wait_until
 from services.publisher import PublisherKey
 
 READY_WITHIN_S: Final = 180.0

@@ -17,7 +17,8 @@ from confluent_kafka import Producer
 
 from services.demo.behaviours import NO_THANKS
 from services.demo.flows import World, accepted
-from services.demo.world import Log, Somebody, wait_until
+from services.demo.people import Somebody
+from services.demo.world import Log, wait_until
 from services.projections import schema
 from tests.events.log.spoilt import produce_spoilt
 from tests.faults.dumping import aside

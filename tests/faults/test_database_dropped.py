@@ -8,7 +8,8 @@ import pytest
 
 from services.demo.behaviours import NO_THANKS, SETUP_NEW
 from services.demo.flows import World, accepted
-from services.demo.world import Somebody, wait_until
+from services.demo.people import Somebody
+from services.demo.world import wait_until
 from tests.faults.dumping import aside, drop, settled
 from tests.faults.reading import history, raw
 from tests.faults.system import System

@@ -19,7 +19,8 @@ import pytest
 from infra.local.processes import Process
 from services.demo.behaviours import SETUP_NEW
 from services.demo.flows import World
-from services.demo.world import Answer, Somebody, Web, wait_until
+from services.demo.people import Somebody
+from services.demo.world import Answer, Web, wait_until
 from tests.faults.dumping import aside, fates_of
 from tests.faults.proxy import Proxy, proxy_to
 from tests.faults.system import System

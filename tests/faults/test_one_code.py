@@ -10,7 +10,7 @@ import pytest
 
 from services.demo.behaviours import SETUP_NEW
 from services.demo.flows import World
-from services.demo.world import Somebody
+from services.demo.people import Somebody
 from tests.faults.system import System
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow]

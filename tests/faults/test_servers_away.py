@@ -9,7 +9,8 @@ import pytest
 from infra.local.processes import Identity, signal_process, tree
 from services.demo.behaviours import NO_THANKS
 from services.demo.flows import World
-from services.demo.world import NotShownError, Somebody, wait_until
+from services.demo.people import Somebody
+from services.demo.world import NotShownError, wait_until
 from tests.faults.system import BACK_WITHIN_S, System, Tell, the_same_processes
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow]

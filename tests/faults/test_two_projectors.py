@@ -9,7 +9,8 @@ import pytest
 
 from infra.local.processes import signal_process
 from services.demo.flows import World
-from services.demo.world import Somebody, wait_until
+from services.demo.people import Somebody
+from services.demo.world import wait_until
 from tests.faults.dumping import aside, folded_afresh, settled
 from tests.faults.system import BACK_WITHIN_S, System
 

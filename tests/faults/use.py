@@ -11,7 +11,8 @@ import httpx
 
 from services.demo.behaviours import NO_THANKS
 from services.demo.flows import World, new_password
-from services.demo.world import NotShownError, Somebody
+from services.demo.people import Somebody
+from services.demo.world import NotShownError
 from tests.faults.system import System
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from services.demo.flows import World
-from services.demo.world import Somebody
+from services.demo.people import Somebody
 from tests.faults.system import System, somebody
 
 pytestmark = pytest.mark.slow

@@ -22,7 +22,7 @@ import pytest
 from infra.local.ports import free_port
 from infra.local.processes import Process
 from services.demo.flows import accepted
-from services.demo.world import Somebody
+from services.demo.people import Somebody
 from tests.attacks.fuzz import timing
 from tests.attacks.system import SETUP_NEW, Attacked, Recorded
 

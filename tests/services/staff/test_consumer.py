@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from events import streams
 from events.command_wire import sign
 from events.facts import Position
-from tests.services.staff.conftest import Key, Office
+from tests.services.staff.office import Key, Office
 from tests.services.staff.people import uuid
 
 CANARY = "canary-4711"

@@ -6,7 +6,7 @@ import json
 from events import streams
 from events.log.port import AppendUnknownError
 from services.staff.ports import Answered, DeadLetter
-from tests.services.staff.conftest import Office
+from tests.services.staff.office import Office
 
 
 class _Dies:

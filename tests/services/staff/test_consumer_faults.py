@@ -19,7 +19,7 @@ from services.staff.ports import Answered, DeadLetter, RawCommand
 from services.staff.stops import Stops
 from services.web.health import inside
 from tests.services.projections.worlds import until
-from tests.services.staff.conftest import Office
+from tests.services.staff.office import Office
 from tests.services.staff.people import uuid
 from tests.services.staff.test_consumer_away import Outlet, Source, consumer
 

@@ -12,7 +12,7 @@ from events.staff import StaffRegistered
 from services.staff.domain.errors import UsernameNotYetFreeError, UsernameTakenError
 from services.staff.usernames import Cause, Usernames
 from tests.services.projections.worlds import SEALED, digest, until
-from tests.services.staff.conftest import Office, now
+from tests.services.staff.office import Office, now
 from tests.services.staff.people import uuid
 
 CAUSE = Cause("system", "correlation", "causation")

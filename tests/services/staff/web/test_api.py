@@ -16,7 +16,7 @@ from services.staff.web.app import build
 from services.staff.web.ground import Ground
 from services.web.plumbing import Plumbing
 from tests.services.projections.worlds import until
-from tests.services.staff.conftest import AUDIENCE, Office, now
+from tests.services.staff.office import AUDIENCE, Office, now
 from tests.services.staff.people import uuid
 
 
