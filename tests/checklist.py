@@ -118,7 +118,7 @@ SHOWN_BY: Final = {
     58: ("auth/web/test_faults.py", "test_an_outage_of_the_mail_server", "test_consumer_away.py"),
     61: ("auth/test_turns.py", "web/test_serving.py", "web/test_door.py"),
     62: ("web/test_health.py",),
-    63: ("tests/events/test_acceptance.py::TestRetired",),
+    63: ("tests/events/test_acceptance_keys.py::TestRetired",),
 }
 """Tests elsewhere that show rows, too: parts of their ids, each enough by itself."""
 

@@ -31,7 +31,7 @@ TESTS: Final[Mapping[str, Sequence[str]]] = {
     ],
     "05_basis_is_ignored": ["tests/events/test_acceptance.py"],
     "06_the_deadline_is_ignored": ["tests/events/test_acceptance.py"],
-    "07_a_mac_is_not_checked": ["tests/events/test_acceptance.py"],
+    "07_a_mac_is_not_checked": ["tests/events/test_acceptance_keys.py"],
     "08_the_compare_and_set_is_dropped": [
         "tests/services/projections/test_projector.py::TestFence"
     ],

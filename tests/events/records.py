@@ -25,6 +25,14 @@ def uuid() -> str:
     return str(UUID(int=next(_numbers), version=4))
 
 
+ORGANISATION, PERSON = uuid(), uuid()
+STREAM = streams.organisation(ORGANISATION)
+ACCOUNT = streams.account(ORGANISATION, PERSON)
+CODES = streams.codes(ORGANISATION, PERSON)
+STRANGER = streams.stranger("5" * 64)
+NOW = to_milliseconds(START)
+
+
 def later(seconds: float) -> datetime:
     return START + timedelta(seconds=seconds)
 

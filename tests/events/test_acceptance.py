@@ -1,46 +1,30 @@
-"""The acceptance rule: every fate, and everything that halts, in the rule's order."""
-
-from dataclasses import replace
+"""The acceptance rule: every fate, in the rule's order."""
 
 import pytest
 
-from events import envelope, marks, streams
+from events import marks, streams
 from events.acceptance import (
     Fate,
-    ForeignTimeError,
-    GenesisError,
-    HaltError,
     HoleError,
-    NewerWriterError,
     PartitionState,
     Record,
     judge,
     names,
 )
 from events.canonical import digest
-from events.moments import to_milliseconds
 from tests.events.records import (
-    GENERATION,
-    KEY,
-    KEY_ID,
+    ACCOUNT,
+    CODES,
     KEYS,
-    START,
+    NOW,
+    STRANGER,
+    STREAM,
     Partition,
     altered,
-    event,
-    genesis,
     later,
     sealed,
     uuid,
 )
-
-ORGANISATION = uuid()
-STREAM = streams.organisation(ORGANISATION)
-STRANGER = streams.stranger("5" * 64)
-PERSON = uuid()
-ACCOUNT = streams.account(ORGANISATION, PERSON)
-CODES = streams.codes(ORGANISATION, PERSON)
-NOW = to_milliseconds(START)
 
 
 def foreign_stream(partition: int, partitions: int) -> str:
@@ -49,98 +33,6 @@ def foreign_stream(partition: int, partitions: int) -> str:
         stream = streams.organisation(uuid())
         if streams.partition_of(stream, partitions) != partition:
             return stream
-
-
-class TestHalting:
-    def test_halts_at_a_hole(self) -> None:
-        partition = Partition()
-        with pytest.raises(HoleError, match="goes on at offset 2 where 1 is due"):
-            judge(partition.state, Record(2, NOW, sealed(STREAM)), KEYS)
-
-    def test_halts_at_an_offset_seen_before(self) -> None:
-        partition = Partition()
-        with pytest.raises(HoleError):
-            judge(partition.state, partition.records[0], KEYS)
-
-    def test_halts_at_a_clients_time(self) -> None:
-        partition = Partition()
-        with pytest.raises(ForeignTimeError):
-            judge(partition.state, Record(1, NOW, sealed(STREAM), broker_time=False), KEYS)
-
-    def test_halts_at_an_authentic_record_of_an_unknown_type(self) -> None:
-        newer = sealed(STREAM, type="twofold.organisation_registered.v9")
-        with pytest.raises(NewerWriterError, match="upgrade this reader"):
-            Partition().put(newer)
-
-    def test_halts_at_an_authentic_record_whose_data_does_not_fit(self) -> None:
-        with pytest.raises(NewerWriterError):
-            Partition().put(sealed(STREAM, data={"name": "Agency", "added": "later"}))
-
-    def test_halts_at_an_unknown_type_even_where_it_is_expired_or_superseded(self) -> None:
-        """Whether it would count is not asked: this reader can't know what it means."""
-        newer = sealed(STREAM, type="twofold.new.v1", previous="f" * 64, deadline=later(-60))
-        with pytest.raises(NewerWriterError):
-            Partition().put(newer)
-
-    def test_nobody_without_a_key_can_halt_a_partition(self) -> None:
-        unknown = envelope.seal(event(STREAM, type="twofold.new.v1"), "stranger", b"x" * 32)
-        assert Partition().put(unknown).fate is Fate.FORGED
-
-    def test_a_halt_leaves_the_state_as_it_was(self) -> None:
-        partition = Partition()
-        before = replace(partition.state, heads=dict(partition.state.heads))
-        with pytest.raises(HaltError):
-            partition.put(sealed(STREAM, type="twofold.new.v1"), at=5)
-        assert partition.state == before
-
-
-class TestGenesis:
-    def test_the_first_record_names_the_generation_and_the_count(self) -> None:
-        state = PartitionState(0)
-        judged = judge(state, Record(0, NOW, genesis(partitions=3)), KEYS)
-        assert judged.fate is Fate.COUNTED
-        assert judged.counted is not None
-        assert str(judged.counted.position) == f"{GENERATION}:0:0"
-        assert (state.generation, state.partitions, state.next_offset) == (GENERATION, 3, 1)
-
-    @pytest.mark.parametrize(
-        "value",
-        [
-            None,
-            b"",
-            b"no record",
-            altered(genesis(), mac=f"{KEY_ID}.{'0' * 64}"),
-            genesis(partition=1, partitions=2),
-            genesis(partitions=2, previous="0" * 64),
-            sealed(STREAM),
-            sealed(streams.log(0), marks.Tick()),
-        ],
-        ids=["tombstone", "empty", "garbage", "forged", "of another partition",
-             "that follows something", "an event", "a tick"],
-    )  # fmt: skip
-    def test_anything_else_at_offset_0_halts(self, value: bytes | None) -> None:
-        with pytest.raises(GenesisError):
-            judge(PartitionState(0), Record(0, NOW, value), KEYS)
-
-    def test_a_genesis_whose_count_leaves_its_partition_out_halts(self) -> None:
-        with pytest.raises(GenesisError):
-            judge(PartitionState(3), Record(0, NOW, genesis(partition=3, partitions=3)), KEYS)
-
-    def test_a_clock_that_is_off_does_not_kill_a_topic_at_birth(self) -> None:
-        for at in (later(-3600), later(3600)):
-            state = PartitionState(0)
-            assert judge(state, Record(0, to_milliseconds(at), genesis()), KEYS).fate is (
-                Fate.COUNTED
-            )
-
-    def test_a_second_genesis_never_counts(self) -> None:
-        """Two processes may make a topic at once."""
-        partition = Partition()
-        log = streams.log(0)
-        assert partition.put(genesis(id=uuid())).fate is Fate.SUPERSEDED
-        follower = genesis(previous=partition.head(log))
-        assert partition.put(follower).fate is Fate.SUPERSEDED
-        assert partition.state.generation == GENERATION
 
 
 class TestMalformed:
@@ -184,80 +76,6 @@ class TestMalformed:
         partition = Partition()
         partition.put(b"a later record", at=30)
         assert partition.put(sealed(STREAM, deadline=later(70)), at=0).fate is Fate.MALFORMED
-
-
-class TestForged:
-    def test_a_changed_member_is_forged(self) -> None:
-        value = altered(sealed(STREAM), actor="anonymous")
-        judged = Partition().put(value)
-        assert (judged.fate, judged.counted) == (Fate.FORGED, None)
-
-    def test_an_unknown_key_is_forged(self) -> None:
-        assert Partition().put(envelope.seal(event(STREAM), "k9", KEY)).fate is Fate.FORGED
-
-    def test_a_key_that_was_replaced_still_counts(self) -> None:
-        value = envelope.seal(event(STREAM), "old", KEYS["old"])
-        assert Partition().put(value).fate is Fate.COUNTED
-
-    def test_a_forged_record_moves_no_head(self) -> None:
-        partition = Partition()
-        partition.put(altered(sealed(STREAM), actor="anonymous"))
-        assert partition.head(STREAM) is None
-
-
-class TestRetired:
-    """A stolen key is worth nothing from the record on by which a newer one retired it."""
-
-    def test_what_an_older_key_made_before_counts_and_what_it_makes_later_is_forged(self) -> None:
-        partition = Partition()
-        assert partition.put(sealed(STREAM)).fate is Fate.COUNTED
-        assert partition.put(retirement(partition, "k2")).fate is Fate.COUNTED
-        for value in (
-            sealed(STREAM, previous=partition.head(STREAM)),
-            sealed(streams.log(0), marks.Tick()),
-            envelope.seal(event(ACCOUNT), "old", KEYS["old"]),
-        ):
-            judged = partition.put(value)
-            assert (judged.fate, judged.complaint) == (Fate.FORGED, "its key had been retired")
-        theirs = event(STREAM, previous=partition.head(STREAM))
-        assert partition.put(envelope.seal(theirs, "k2", KEYS["k2"])).fate is Fate.COUNTED
-
-    def test_an_older_key_retires_no_newer_one(self) -> None:
-        partition = Partition()
-        for name in ("k1", "old"):
-            assert partition.put(retirement(partition, name)).fate is Fate.COUNTED
-        assert partition.put(envelope.seal(event(STREAM), "k2", KEYS["k2"])).fate is Fate.COUNTED
-        assert partition.put(sealed(ACCOUNT)).fate is Fate.COUNTED
-
-    def test_what_does_not_count_retires_nothing(self) -> None:
-        """Late, on a head that has moved, copied from another partition, or under no key."""
-        partition = Partition()
-        fact = marks.OlderKeysRetired()
-        late = event(streams.log(0), fact, previous=partition.head(streams.log(0)))
-        elsewhere = event(streams.log(1), fact)
-        assert partition.put(altered(retirement(partition, "k2"), mac=f"k3.{'0' * 64}")).fate is (
-            Fate.FORGED
-        )
-        for lacking, fate in (
-            (event(streams.log(0), fact), Fate.SUPERSEDED),
-            (elsewhere, Fate.MALFORMED),
-        ):
-            assert partition.put(envelope.seal(lacking, "k2", KEYS["k2"])).fate is fate
-        assert partition.put(envelope.seal(late, "k2", KEYS["k2"]), at=11).fate is Fate.EXPIRED
-        assert partition.put(sealed(STREAM, deadline=later(20)), at=11).fate is Fate.COUNTED
-
-    def test_an_auditor_without_keys_holds_to_it(self) -> None:
-        """Whoever wrote the dump can't say that a retired key's record counted."""
-        partition = Partition()
-        partition.put(retirement(partition, "k2"))
-        record = Record(2, NOW, sealed(STREAM))
-        assert judge(partition.state, record, {}, authentic=True).fate is Fate.FORGED
-
-
-def retirement(partition: Partition, key_id: str) -> bytes:
-    log = streams.log(0)
-    mark = event(log, marks.OlderKeysRetired(), previous=partition.head(log))
-    return envelope.seal(mark, key_id, KEYS[key_id])
 
 
 class TestTick:
