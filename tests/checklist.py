@@ -132,6 +132,7 @@ NOT_HERE: Final[dict[int, str]] = {}
 
 _results: dict[int, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
 _rows_of: dict[str, list[int]] = {}
+_nowhere: set[tuple[int, str]] = set()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -151,6 +152,8 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Whatever shows a row is an attack; what takes long stays out unless asked for."""
+    parts_of = {(row, part) for row, parts in SHOWN_BY.items() for part in parts}
+    _nowhere.update((row, p) for row, p in parts_of if not any(p in one.nodeid for one in items))
     for item in items:
         rows = [int(row) for mark in item.iter_markers("row") for row in mark.args]
         for row, parts in SHOWN_BY.items():
@@ -187,6 +190,8 @@ def _lines(verbose: bool) -> Iterator[str]:
         if verbose:
             for outcome, tests in _results[row].items():
                 yield from (f"        {outcome} {test}" for test in tests)
+    for row, part in sorted(_nowhere):
+        yield f"    No test here is called {part}, which was to show row {row}."
     held = [row for row, (mark, _) in marks.items() if mark == "holds"]
     rest: dict[str, list[str]] = defaultdict(list)
     for row, (mark, _) in marks.items():
