@@ -10,7 +10,7 @@ import structlog
 from structlog.tracebacks import ExceptionDictTransformer
 
 
-def configure(service: str) -> None:
+def configure(service: str, *, level: str = "INFO") -> None:
     """
     Configure logging for this process, the standard library's included.
 
@@ -18,8 +18,10 @@ def configure(service: str) -> None:
 
     Args:
         service: Stands on every line.
+        level: The least that is written, where ``TWOFOLD_LOG`` doesn't say.
     """
-    level = logging.getLevelNamesMapping().get(os.environ.get("TWOFOLD_LOG", "INFO").upper(), 20)
+    told = os.environ.get("TWOFOLD_LOG", level).upper()
+    least = logging.getLevelNamesMapping().get(told, logging.INFO)
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -30,7 +32,7 @@ def configure(service: str) -> None:
     ]
     structlog.configure(
         processors=[*shared, structlog.processors.JSONRenderer()],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
+        wrapper_class=structlog.make_filtering_bound_logger(least),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
@@ -48,7 +50,7 @@ def configure(service: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     # Libraries tell of each retry; what matters of it is in our own lines.
-    root.setLevel(max(level, logging.WARNING))
+    root.setLevel(max(least, logging.WARNING))
     for name in ("aiokafka", "asyncio", "asyncpg"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
 

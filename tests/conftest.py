@@ -10,7 +10,10 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 import pytest
 
+from services import logs
 from tests.stack import TestStack, running_stack
+
+logs.configure("tests")  # As the services do: unconfigured, structlog shows local variables.
 
 pytest_plugins = ["tests.checklist", "tests.sweep.plugin"]
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
 
@@ -78,14 +77,11 @@ async def _rebuild(patience: float) -> "Rebuilt":
     from datetime import timedelta  # noqa: PLC0415
 
     from events import topics  # noqa: PLC0415
-    from services import logs  # noqa: PLC0415
     from services.foundation import foundation  # noqa: PLC0415
     from services.projections.projector import Source  # noqa: PLC0415
     from services.projections.rebuild import rebuild as run  # noqa: PLC0415
 
     settings = told.settings()
-    os.environ.setdefault("TWOFOLD_LOG", "CRITICAL")  # What went wrong is told in a sentence.
-    logs.configure("rebuild")
     async with foundation(settings, "twofold/projections") as base:
         with Progress(0) as progress:
             return await run(

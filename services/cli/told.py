@@ -18,10 +18,14 @@ def settings() -> "Settings":
     The settings.
 
     Where the environment names no mode, and `twofold up` ran in this folder, its own hold; single
-    variables still override them.
+    variables still override them. What the command's parts log is written, without local
+    variables, to standard error, and only where ``TWOFOLD_LOG`` asks for it: whatever goes wrong is
+    told in a sentence.
     """
-    from services.settings import Settings  # noqa: PLC0415 -- Slow to import.
+    from services import logs  # noqa: PLC0415 -- Slow to import, as the next.
+    from services.settings import Settings  # noqa: PLC0415
 
+    logs.configure("command", level="CRITICAL")
     if "TWOFOLD_MODE" not in os.environ:
         from services.up.places import recall  # noqa: PLC0415
 

@@ -1,142 +1,39 @@
-"""The JSON API: its bodies, its answers, its routes."""
+"""The JSON API: its routes."""
 
-from typing import Annotated, Any, Final, Literal
+from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel, Field
 
-from events.moments import Moment
-from events.staff import Choice
 from services.auth.handlers.finish_change import FinishChange
 from services.auth.handlers.ground import Caller
 from services.auth.handlers.login import FinishLogin
 from services.auth.handlers.login_answers import ChangeRequired, LinkSent, LoggedIn
 from services.auth.handlers.service import Service
 from services.auth.handlers.step_up import FreshProof
+from services.auth.web.messages import (
+    AuthenticatorAsk,
+    AuthenticatorShown,
+    ChangeFinish,
+    ChangeOpen,
+    ChangeOpened,
+    ChangeRequiredAnswer,
+    LinkSentAnswer,
+    LoggedInAnswer,
+    LoginFinish,
+    LoginStart,
+    LoginStarted,
+    LogOut,
+    PasswordReset,
+    PasswordSetAnswer,
+    SessionAnswer,
+    SteppedUpAnswer,
+    StepUp,
+)
 from services.auth.web.qr import qr_svg
-from services.web.bodies import Body, StrictRoute
-from services.web.documented import BEARER, NO_NUL, problems
+from services.web.bodies import StrictRoute
+from services.web.documented import BEARER, problems
 from services.web.plumbing import client_address, request_id
 from services.web.requests import bearer, idempotency_key
-
-Username = Annotated[str, Field(min_length=1, max_length=320, json_schema_extra=NO_NUL)]
-Ticket = Annotated[str, Field(min_length=1, max_length=1024, json_schema_extra=NO_NUL)]
-Secret = Annotated[str, Field(max_length=1024, json_schema_extra=NO_NUL)]
-"""A password, as typed; what no password can be is refused as a wrong one is."""
-Code = Annotated[str, Field(max_length=64, json_schema_extra=NO_NUL)]
-"""A code, as typed; what is no code is refused as a wrong one is."""
-
-TwoFactor = Literal["on", "off"]
-
-
-class LoginStart(Body):
-    username: Username
-
-
-class LoginStarted(BaseModel):
-    login: str
-
-
-class LoginFinish(Body):
-    login: Ticket
-    password: Secret
-    code: Code | None = None
-    device: Ticket | None = None
-
-
-class LoggedInAnswer(BaseModel):
-    outcome: Literal["logged_in"] = "logged_in"
-    session: str
-    expires_at: Moment
-    two_factor: TwoFactor
-    device: str
-    position: str
-    two_factor_mandatory_from: Moment | None = None
-
-
-class ChangeRequiredAnswer(BaseModel):
-    outcome: Literal["password_change_required"] = "password_change_required"
-    change: str
-    reason: Literal["expired"] = "expired"
-
-
-class LinkSentAnswer(BaseModel):
-    outcome: Literal["link_sent"] = "link_sent"
-    reason: Literal["two_factor_mandatory", "reset_required"]
-
-
-class PasswordReset(Body):
-    username: Username
-
-
-class ChangeOpen(Body):
-    ticket: Ticket
-    code: Code | None = None
-
-
-class ChangeOpened(BaseModel):
-    change: str
-    options: list[Choice]
-
-
-class AuthenticatorAsk(Body):
-    change: Ticket
-
-
-class AuthenticatorShown(BaseModel):
-    authenticator: str
-    otpauth_uri: str
-    secret: str
-    qr_svg: str
-
-
-class ChangeFinish(Body):
-    change: Ticket
-    password: Secret
-    choice: Choice
-    authenticator: Ticket | None = None
-    code: Code | None = None
-
-
-class PasswordSetAnswer(BaseModel):
-    outcome: Literal["password_set"] = "password_set"
-    two_factor: TwoFactor
-    position: str
-
-
-class SessionAnswer(BaseModel):
-    staff_id: str
-    organisation_id: str
-    organisation: str
-    username: str
-    display_name: str
-    role: str
-    two_factor: TwoFactor
-    expires_at: Moment
-    fresh_until: Moment | None = None
-    two_factor_mandatory_from: Moment | None = None
-    position: str
-
-
-class LogOut(Body):
-    everywhere: bool = False
-
-
-class StepUp(Body):
-    password: Secret
-    code: Code
-    device: Ticket | None = None
-    renew: bool = Field(
-        default=False,
-        description="Go on under a new token, which the answer holds: the one that this came with "
-        "is dead from then on, so that whoever else has it doesn't share in what was proved.",
-    )
-
-
-class SteppedUpAnswer(BaseModel):
-    fresh_until: Moment
-    session: str | None = Field(default=None, description="The new token, where renew was asked.")
-
 
 _MEANS: Final = {
     400: "bad-request",
@@ -187,6 +84,7 @@ def _logins(service: Service) -> APIRouter:
 
     @router.post("/login/start", responses=_problems(400, 422))
     async def start(body: LoginStart, request: Request) -> LoginStarted:
+        """Begin a login; the answer is the same for every username, taken or not."""
         caller(request)
         return LoginStarted(login=service.logins.start(body.username))
 
@@ -198,6 +96,10 @@ def _logins(service: Service) -> APIRouter:
     async def finish(
         body: LoginFinish, request: Request
     ) -> LoggedInAnswer | ChangeRequiredAnswer | LinkSentAnswer:
+        """
+        Prove the password, and the code of whoever has two-factor authentication; opens a
+        session, or a change of an expired password.
+        """
         given = FinishLogin(body.login, body.password, body.code, body.device)
         answer = await service.logins.finish(given, caller(request))
         match answer:
@@ -223,16 +125,28 @@ def _passwords(service: Service) -> APIRouter:
 
     @router.post("/password-resets", status_code=202, responses=_problems(400, 422, 503))
     async def reset(body: PasswordReset, request: Request) -> dict[str, str]:
+        """
+        Have a link to a new password sent, if somebody can be reached by that username; the
+        answer never says.
+        """
         service.resets.ask(body.username, caller(request))
         return {"outcome": "accepted"}
 
     @router.post("/password-changes/open", responses=_problems(400, 401, 403, 410, 422, 503))
     async def open_change(body: ChangeOpen, request: Request) -> ChangeOpened:
+        """
+        Open the link that came by e-mail, with a code of whoever has two-factor
+        authentication.
+        """
         opened = await service.changes.open(body.ticket, body.code, caller(request))
         return ChangeOpened(change=opened.change, options=list(opened.options))
 
     @router.post("/password-changes/authenticator", responses=_problems(400, 410, 422, 503))
     async def show(body: AuthenticatorAsk, request: Request) -> AuthenticatorShown:
+        """
+        Propose a new authenticator; its secret is shown this once, and the newest one
+        proposed is the one that counts.
+        """
         shown = await service.changes.show_authenticator(body.change, caller(request))
         return AuthenticatorShown(
             authenticator=shown.authenticator,
@@ -243,6 +157,10 @@ def _passwords(service: Service) -> APIRouter:
 
     @router.post("/password-changes/finish", responses=_problems(400, 409, 410, 422, 503))
     async def finish(body: ChangeFinish, request: Request) -> PasswordSetAnswer:
+        """
+        Set the password and choose what becomes of two-factor authentication, both at once
+        or neither; every session ends.
+        """
         given = FinishChange(body.change, body.password, body.choice, body.authenticator, body.code)
         done = await service.finishing.finish(given, caller(request))
         return PasswordSetAnswer(two_factor=done.two_factor, position=str(done.position))
@@ -260,6 +178,7 @@ def _sessions(service: Service) -> APIRouter:
         responses=_problems(401, 503),
     )
     async def who(request: Request) -> SessionAnswer:
+        """Whose session this is, and until when."""
         found = await service.sessions.who(bearer(request))
         session, loaded = found.session.session, found.session.loaded
         return SessionAnswer(
@@ -283,6 +202,7 @@ def _sessions(service: Service) -> APIRouter:
         responses=_problems(400, 401, 422, 503),
     )
     async def log_out(request: Request, body: LogOut | None = None) -> Response:
+        """End this session, or all that this person has."""
         everywhere = body is not None and body.everywhere
         await service.sessions.log_out(bearer(request), caller(request), everywhere=everywhere)
         return Response(status_code=204)
@@ -294,6 +214,7 @@ def _sessions(service: Service) -> APIRouter:
         responses=_problems(400, 401, 403, 422, 429, 503),
     )
     async def step_up(body: StepUp, request: Request) -> SteppedUpAnswer:
+        """Prove both factors once more, for ten minutes of what is grave."""
         given = FreshProof(body.password, body.code, body.device, body.renew)
         done = await service.step_ups.step_up(bearer(request), given, caller(request))
         return SteppedUpAnswer(fresh_until=done.fresh_until, session=done.session)
