@@ -9,6 +9,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import pytest
+import structlog
 
 from services import logs
 from tests.stack import TestStack, running_stack
@@ -16,6 +17,15 @@ from tests.stack import TestStack, running_stack
 logs.configure("tests")  # As the services do: unconfigured, structlog shows local variables.
 
 pytest_plugins = ["tests.checklist", "tests.sweep.plugin"]
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_before() -> Iterator[None]:
+    """Commands that run in this process write less, and say so once for all."""
+    before = structlog.get_config()["wrapper_class"]
+    yield
+    if structlog.get_config()["wrapper_class"] is not before:
+        logs.configure("tests")
 
 
 @pytest.fixture(scope="session")
