@@ -167,6 +167,8 @@ def _from_members(members: Mapping[str, Any]) -> Envelope:
         raise MalformedError("an attribute is not a string")
     if members["specversion"] != "1.0" or members["datacontenttype"] != "application/json":
         raise MalformedError("not CloudEvents 1.0 with JSON data")
+    if not members["subject"]:
+        raise MalformedError("its subject is empty")
     return Envelope(
         id=_shaped(_ID, members["id"]),
         source=_shaped(_SOURCE, members["source"]),

@@ -1,7 +1,9 @@
 """Settings of every service, from the environment, checked before anything starts."""
 
+import os
 import re
 from datetime import timedelta
+from difflib import get_close_matches
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Final, Literal
@@ -11,6 +13,10 @@ from pydantic import AfterValidator, BeforeValidator, Field, FilePath, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from events.facts import Uuid
+
+_PREFIX: Final = "TWOFOLD_"
+_NEAR: Final = 0.85
+"""How alike a name is that must be a mistake (`difflib`): by then two settings aren't."""
 
 _PLACE: Final = re.compile(r"[^\s,]+:[0-9]{1,5}")
 
@@ -85,9 +91,7 @@ class Settings(BaseSettings):
             to be well above it.
     """
 
-    model_config = SettingsConfigDict(
-        env_prefix="TWOFOLD_", extra="ignore", hide_input_in_errors=True
-    )
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, extra="ignore", hide_input_in_errors=True)
 
     mode: Literal["development", "production"] = "production"
     environment: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,40}$")] = "production"
@@ -115,6 +119,17 @@ class Settings(BaseSettings):
         tuple[str, ...], NoDecode, BeforeValidator(_separated), AfterValidator(_networks)
     ] = ()
     connections: Annotated[int, Field(ge=10)] = 500
+
+    @model_validator(mode="after")
+    def _nothing_is_misspelt(self) -> "Settings":
+        """What is nearly a setting's name was meant to be one, and would do nothing."""
+        names = {name.upper() for name in type(self).model_fields}
+        for name in sorted(one.upper() for one in os.environ):
+            found = name.removeprefix(_PREFIX)
+            near = get_close_matches(found, names, n=1, cutoff=_NEAR)
+            if found != name and found not in names and near:
+                raise ValueError(f"{name} is no setting; is {_PREFIX}{near[0]} meant?")
+        return self
 
     @model_validator(mode="after")
     def _clock_stays_in_production(self) -> "Settings":

@@ -39,3 +39,26 @@ def test_what_cant_be_used_is_told_with_what_would_do(
     assert told.startswith(f"TWOFOLD_{name} can't be used")
     assert would_do in told
     assert value not in told.replace(would_do, "")
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("TWOFOLD_TRUSTED_PROXY", "TWOFOLD_TRUSTED_PROXIES"),
+        ("TWOFOLD_DATABASE_PASSWORD", "TWOFOLD_DATABASE_PASSWORD_FILE"),
+        ("twofold_kafka_securtiy", "TWOFOLD_KAFKA_SECURITY"),
+    ],
+)
+def test_a_misspelt_name_is_refused_and_not_silently_nothing(
+    monkeypatch: pytest.MonkeyPatch, written: str, meant: str
+) -> None:
+    monkeypatch.setenv(written, "anything")
+    with pytest.raises(ValueError, match=r"is no setting") as raised:
+        Settings()
+    assert sentence(raised.value) == f"{written.upper()} is no setting; is {meant} meant?"
+
+
+def test_names_of_others_are_theirs(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("TWOFOLD_VERSION", "TWOFOLD_KAFKA_PORT", "TWOFOLD_LOG", "KAFKA_SECURTIY"):
+        monkeypatch.setenv(name, "anything")
+    Settings()

@@ -8,6 +8,7 @@ spelt canonically or not, or with bytes changed. 100,000 cases in `make attacks`
 import contextlib
 import json
 from collections.abc import Mapping
+from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -52,7 +53,7 @@ def mutilated(draw: st.DrawFn, told: Mapping[str, Any]) -> bytes:
         inner = inner if isinstance(inner, dict) else copy
         name = draw(st.sampled_from([*inner, "another"]))
         if draw(st.booleans()):
-            inner[name] = draw(JSON)
+            inner[name] = deepcopy(draw(JSON))  # A later harm may be done within it.
         else:
             inner.pop(name, None)
     text = _canonical(copy) if draw(st.integers(0, 2)) else json.dumps(copy)
