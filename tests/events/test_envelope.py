@@ -83,7 +83,8 @@ class TestMalformed:
             {"id": 1}, {"subject": []}, {"previous": False}, {"data": "x"}, {"data": []},
             {"specversion": "1.1"}, {"datacontenttype": "text/plain"},
             # Of another shape.
-            {"id": ""}, {"id": "-a"}, {"id": "a" * 129}, {"id": "ä"}, {"id": "a\n"}, {"subject": ""},
+            {"id": ""}, {"id": "-a"}, {"id": "a" * 129}, {"id": "ä"}, {"id": "a\n"},
+            {"subject": ""},
             {"source": "Twofold"}, {"type": "twofold.tick.v0"}, {"type": "twofold.tick"},
             {"type": "twofold.Tick.v1"}, {"type": "other.tick.v1"},
             {"time": "2026-11-24T09:00:00Z"},
