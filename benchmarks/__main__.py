@@ -9,11 +9,13 @@ import asyncpg
 import uvloop
 
 from benchmarks import append
+from services import logs
 from tests.stack import TestStack, running_stack
 
 
 def main() -> None:
     """Start the servers, measure, stop them."""
+    logs.configure("benchmarks", level="WARNING")
     with running_stack(print) as stack:
         uvloop.run(_measure(stack))
 

@@ -10,6 +10,7 @@ import uvloop
 
 from events.log.kafka import KafkaLog
 from events.vault.topic import VaultTopic
+from services import logs
 from services.projections.database import open_pool
 from services.projections.projector import Source
 from services.projections.running import Projections
@@ -41,6 +42,7 @@ async def projector(told: Projecting) -> AsyncIterator[None]:
 
 
 def _main(told: Projecting) -> None:
+    logs.configure("benchmarks", level="WARNING")
     uvloop.run(_project(told))
 
 
