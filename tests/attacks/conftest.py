@@ -14,7 +14,7 @@ from services.demo.publisher import Publisher
 from tests.attacks.earnest import Earnest, earnest_system
 from tests.attacks.starting import running_system
 from tests.attacks.system import Attacked
-from tests.browser.people import Staffing
+from tests.browser.people import Agency, Staffing
 from tests.stack import TestStack, stack_folder
 
 LAST = "test_searches_for_secrets"
@@ -111,6 +111,12 @@ def publishers(world: Attacked) -> Iterator[Publishers]:
     edited = Publishers(world, path, path.read_text())
     yield edited
     edited.revoke_all()
+
+
+@pytest.fixture(scope="module")
+async def agency(staffing: Staffing) -> Agency:
+    """Give an organisation of the module's own there."""
+    return await staffing.register_agency()
 
 
 @pytest.fixture(scope="package")

@@ -24,11 +24,6 @@ MANY = 1_500
 PATIENT = ("--patience", "30")
 
 
-@pytest.fixture(scope="module")
-async def agency(staffing: Staffing) -> Agency:
-    return await staffing.register_agency()
-
-
 class TestTheVaultsKey:
     @pytest.mark.row(39)
     async def test_rotates_while_people_log_in_and_brings_back_nobody(
