@@ -174,6 +174,11 @@ def prepared(key: RotatingKey) -> str | None:
     return newest if number(newest) > number(key.current) else None
 
 
+def replaced(key: RotatingKey) -> list[str]:
+    """Ids of the keys that are older than the current one, oldest first."""
+    return sorted((k for k in key.keys if number(k) < number(key.current)), key=number)
+
+
 def _become(live: RotatingKey, found: RotatingKey) -> None:
     """In an order in which the current key is there at every moment."""
     known = live.keys
@@ -221,4 +226,4 @@ def _write(path: Path, ring: KeyRing, purpose: Purpose, key: RotatingKey) -> Non
         os.close(folder)
 
 
-__all__ = ["KeyFile", "Purpose", "activate", "drop", "prepare", "prepared"]
+__all__ = ["KeyFile", "Purpose", "activate", "drop", "prepare", "prepared", "replaced"]

@@ -1,5 +1,6 @@
 """Retiring old MAC keys: what they signed counts, what they sign from then on doesn't."""
 
+from functools import partial
 from uuid import uuid4
 
 import asyncpg
@@ -44,12 +45,8 @@ async def retire(database: str, kafka: Connection, ring: KeyRing) -> list[int]:
         async with KafkaLog(kafka, topic, count) as log, PgFates(database, pool, topic) as fates:
             writer, done = Writer(log, fates, signer), list[int]()
             for partition in range(count):
-                stream = streams.log(partition)
-
-                async def decide(partition: int = partition) -> Decided[bool]:
-                    return await _decide(pool, topic, partition, number(ring.mac.current))
-
-                retired, _ = await writer.settle(stream, decide)
+                decide = partial(_decide, pool, topic, partition, number(ring.mac.current))
+                retired, _ = await writer.settle(streams.log(partition), decide)
                 if retired:
                     done.append(partition)
             return done

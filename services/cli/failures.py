@@ -11,8 +11,6 @@ _EXPECTED: Final = frozenset(
         "events.acceptance.HaltError",
         "events.log.broker.UnfitTopicError",
         "events.log.port.LogError",
-        "events.log.writer.NotDoneError",
-        "events.log.writer.OutcomeUnknownError",
         "events.log.reach.RefusedError",
         "infra.local.errors.StackError",
         "services.audit.history.AuditError",

@@ -187,22 +187,29 @@ def retire(*, as_json: Json = False) -> None:
     """
     import asyncio  # noqa: PLC0415
 
-    from events.key_id import number  # noqa: PLC0415
+    from events import keyfile  # noqa: PLC0415
+    from events.log.writer import NotDoneError, OutcomeUnknownError  # noqa: PLC0415
     from services import retirement  # noqa: PLC0415
     from services.foundation import connection_of, load_ring  # noqa: PLC0415
 
     settings = told.settings()
     ring = load_ring(settings)
     current = ring.mac.current
-    older = sorted((k for k in ring.mac.keys if number(k) < number(current)), key=number)
+    older = keyfile.replaced(ring.mac)
     if not older:
         raise FailureError(
             f"No MAC key is older than {current}; put a new one in use with: twofold keys rotate"
             " --mac --prepare"
         )
-    done = asyncio.run(
-        retirement.retire(settings.database.get_secret_value(), connection_of(settings), ring)
+    retiring = retirement.retire(
+        settings.database.get_secret_value(), connection_of(settings), ring
     )
+    try:
+        done = asyncio.run(retiring)
+    except (NotDoneError, OutcomeUnknownError) as error:
+        raise FailureError(
+            f"{error} Is twofold project running? Then the same again, which is safe, goes on."
+        ) from error
     if as_json:
         typer.echo(json.dumps({"current": current, "retired": older, "partitions": done}, indent=2))
     else:

@@ -13,6 +13,7 @@ from confluent_kafka import KafkaException
 
 from events import keys, streams, topics
 from events.key_id import number
+from events.keyfile import replaced
 from events.keys import KeyRing
 from events.log import broker, clients
 from events.log.clients import Connection
@@ -217,7 +218,7 @@ async def _projections(database: str, kafka: Connection, ring: KeyRing | None) -
 def _old_keys(partitions: Sequence[PartitionStatus], ring: KeyRing) -> list[Finding]:
     """Whether MAC keys that were replaced can still sign."""
     current = ring.mac.current
-    older = sorted((k for k in ring.mac.keys if number(k) < number(current)), key=number)
+    older = replaced(ring.mac)
     history = [one for one in partitions if one.topic == topics.EVENTS.name]
     if not older or all(one.oldest_key >= number(current) for one in history):
         return [well("old MAC keys", "none can sign")]

@@ -20,11 +20,6 @@ from tests.attacks.rotating import PARTITIONS, Logins, until_followed
 from tests.browser.people import Agency, Staffing
 
 
-@pytest.fixture(scope="module")
-async def agency(staffing: Staffing) -> Agency:
-    return await staffing.register_agency()
-
-
 class TestTheWritersKey:
     @pytest.mark.row(39)
     async def test_is_prepared_then_current_and_never_dropped(
@@ -77,9 +72,7 @@ class TestTheWritersKey:
         operator = earnest.told("operator")
         someone = await agency.person()
         stolen = keys.load(earnest.ring).mac
-        earnest.must("keys", "rotate", "--mac", "--prepare", told=operator)
-        earnest.must("keys", "rotate", "--mac", "--activate", told=operator)
-        await until_followed(earnest, mac=True)
+        await rotate(earnest)
         thief = Signer("twofold/auth", stolen.current, stolen.key, PARTITIONS)
         before = await write(earnest, thief)
         assert "can still sign" in earnest.run("doctor", told=operator).out
@@ -102,6 +95,29 @@ class TestTheWritersKey:
         assert not json.loads(
             earnest.must("audit", "verify", "--json", told=earnest.told("auditor"))
         )["wrong"]
+
+    @pytest.mark.row(63)
+    @pytest.mark.usefixtures("staffing")
+    async def test_while_nothing_is_folded_retiring_says_so_and_goes_on_later(
+        self, earnest: Earnest
+    ) -> None:
+        operator = earnest.told("operator")
+        await rotate(earnest)
+        project = earnest.processes["project"]
+        project.kill()
+        unfolded = earnest.run("keys", "retire", told=operator)
+        assert (unfolded.status, "Is twofold project running?" in unfolded.err) == (1, True)
+        project.start()
+        await asyncio.to_thread(earnest.wait_for, "project")
+        earnest.must("keys", "retire", told=operator)
+        assert "none can sign" in earnest.run("doctor", told=operator).out
+
+
+async def rotate(earnest: Earnest) -> None:
+    """A new MAC key, which every service uses."""
+    for step in ("--prepare", "--activate"):
+        earnest.must("keys", "rotate", "--mac", step, told=earnest.told("operator"))
+    await until_followed(earnest, mac=True)
 
 
 async def write(
