@@ -3,7 +3,7 @@
 from uuid import uuid4
 
 from services.demo.behaviours import NO_THANKS, SETUP_NEW
-from services.demo.flows import World, accepted, check, new_password, rejected
+from services.demo.flows import AHEAD, World, accepted, check, new_password, rejected
 from services.demo.people import Somebody
 
 IN_A_ROW = 100
@@ -60,7 +60,7 @@ def _a_hundred(world: World, ada: Somebody, organisation_id: str) -> None:
     with world.step("after 100 wrong codes the authenticator is suspended, never switched off"):
         for _ in range(IN_A_ROW):
             world.login(eve, code=eve.app.wrong(), web=world.ahead).expect(401)
-        known_good = eve.app.code()
+        known_good = eve.app.code(AHEAD)
         world.login(eve, code=known_good, web=world.ahead).expect(401, "invalid-credentials")
         world.log.expect(eve.codes, "login_attempted", outcome="authenticator_suspended")
         world.log.expect_none(eve.account, "two_factor_disabled")

@@ -103,7 +103,7 @@ def _setup_is_done_when_confirmed(world: World, eve: Somebody) -> None:
 
 def _a_code_works_once(world: World, eve: Somebody) -> None:
     world.console.print("[bold]A code works once[/bold]")
-    code = eve.app.code()
+    code = eve.app.lasting_code()
     with world.step("sent twenty times at once to two servers, it logs in once"):
         with ThreadPoolExecutor(20) as pool:
             webs = [world.auth, world.auth]

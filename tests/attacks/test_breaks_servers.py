@@ -125,7 +125,7 @@ class TestCrashes:
     ) -> None:
         """While the projector is frozen, services read what was: none of their decisions counts."""
         ada, eve = world.administrator(organisation), world.join(organisation, choice=SETUP_NEW)
-        code = eve.app.code()
+        code = eve.app.lasting_code()
         world.login(eve, code=code).expect(200)
         freezing = world.processes["projections"]
         freezing.pause()
@@ -158,7 +158,7 @@ class TestCrashes:
         self, world: Attacked, organisation: str
     ) -> None:
         people = [world.join(organisation, choice=SETUP_NEW) for _ in range(4)]
-        codes = [one.app.code() for one in people]
+        codes = [one.app.lasting_code() for one in people]
         stop = threading.Event()
         slowed = world.processes["projections"]
 

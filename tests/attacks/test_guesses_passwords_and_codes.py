@@ -61,12 +61,13 @@ class TestTheTruthTable:
         mandatory(world, forced)
         for (enrolled, must), two in people.items():
             told: dict[str, str] = {}
+            good = [one.app.lasting_code() if enrolled else "123456" for one in two]
             for password, code in product(("wrong", "right"), ("none", "wrong", "right")):
-                somebody = two[password == "right"]
-                given = somebody.password if password == "right" else WRONG
+                knows = password == "right"
+                somebody = two[knows]
+                given = somebody.password if knows else WRONG
                 wrong = somebody.app.wrong() if enrolled else "000000"
-                right = code_at(somebody, 0) if enrolled else "123456"
-                said = {"none": None, "wrong": wrong, "right": right}[code]
+                said = {"none": None, "wrong": wrong, "right": good[knows]}[code]
                 answer = world.login(somebody, password=given, code=said)
                 told[f"{password} password, {code} code"] = str(
                     answer.body.get("outcome", answer.problem)
@@ -91,11 +92,11 @@ class TestTheTruthTable:
         tries = {
             "unknown": (nobody, WRONG, "123456"),
             "wrong password": (sam, WRONG, None),
-            "wrong password, good code": (eve, WRONG, code_at(eve, 0)),
+            "wrong password, good code": (eve, WRONG, eve.app.lasting_code()),
             "no code": (eve, eve.password, None),
             "wrong code": (eve, eve.password, eve.app.wrong()),
             "used code": (used, used.password, code),
-            "deactivated": (gone, gone.password, code_at(gone, 0)),
+            "deactivated": (gone, gone.password, gone.app.lasting_code()),
         }
         seen = {}
         for cause, (who, password, given) in tries.items():
@@ -190,7 +191,7 @@ class TestCodes:
             web.post("/api/login/start", {"username": eve.username}).body["login"]
             for web in (webs[n % 3] for n in range(50))
         ]
-        code = code_at(eve, 0)
+        code = eve.app.lasting_code()
         world.log.mark()
 
         def attempt(number: int) -> int:
@@ -295,10 +296,11 @@ class TestCounters:
         world.log.mark()
         for _ in range(100):
             world.login(eve, code=eve.app.wrong(), web=world.ahead).expect(401)
+        world.open(ticket, eve.app.lasting_code()).expect(401, "wrong-code")
+        world.log.expect(eve.codes, "code_checked", outcome="authenticator_suspended")
         good = eve.app.code(AHEAD)
         world.login(eve, code=good, web=world.ahead).expect(401, "invalid-credentials")
         world.log.expect(eve.codes, "login_attempted", outcome="authenticator_suspended")
-        world.open(ticket, eve.app.code(AHEAD), web=world.later)
         world.login(eve, web=world.ahead).expect(401)
         world.log.expect_none(eve.account, "two_factor_disabled")
         accepted(world.command(ada, "disable_two_factor", world.about(eve)))

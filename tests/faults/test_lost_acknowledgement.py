@@ -102,7 +102,7 @@ def test_what_never_arrived_is_not_done_once_that_is_certain(
     behind: Behind, world: World, eve: Somebody, tell: Tell
 ) -> None:
     """Ticks move the partition's time past the deadline: then it can never count."""
-    code = eve.app.code()
+    code = eve.app.lasting_code()
     world.log.mark()
     behind.proxy.interfere("lose_request", eve.codes)
     began = time.monotonic()
@@ -125,7 +125,7 @@ def test_an_old_decision_is_superseded_when_its_process_wakes(
     system: System, behind: Behind, world: World, eve: Somebody, tell: Tell
 ) -> None:
     """Stopped between deciding and appending, while another server accepts the same code."""
-    code = eve.app.code()
+    code = eve.app.lasting_code()
     with _asleep(behind, world, eve, code) as login:
         world.login(eve, code=code).expect(200, outcome="logged_in")
     answer = login.result(30)
@@ -139,7 +139,7 @@ def test_an_old_decision_is_superseded_when_its_process_wakes(
 def test_an_old_decision_is_expired_when_its_process_wakes_late(
     system: System, behind: Behind, world: World, eve: Somebody, tell: Tell
 ) -> None:
-    code = eve.app.code()
+    code = eve.app.lasting_code()
     with _asleep(behind, world, eve, code) as login:
         threading.Event().wait(DEADLINE_S + 1)
     answer = login.result(30)

@@ -29,7 +29,7 @@ async def test_of_fifty_one_succeeds_ten_times_over(
     people = [world.join(organisation_id, choice=SETUP_NEW) for _ in range(REPETITIONS)]
     tell("repetition", "answers to 50 at once, two servers", "seconds", widths=(12, 60))
     for number, eve in enumerate(people, 1):
-        code = eve.app.code()
+        code = eve.app.lasting_code()
         began = time.monotonic()
         answers = await _at_once(urls, eve, code)
         seconds = time.monotonic() - began
