@@ -16,7 +16,8 @@ import asyncpg
 from infra.local import ports, postgres_binaries
 from infra.local.errors import ServerFailedError
 from infra.local.postgres_home import Home, home
-from infra.local.processes import Identity, Process, end_leftover, primary_group
+from infra.local.process_ids import Identity, primary_group
+from infra.local.processes import Process, end_leftover
 from infra.local.server import LocalServer
 
 USER = DATABASE = "twofold"

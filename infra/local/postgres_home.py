@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infra.local.errors import PrerequisiteMissingError
-from infra.local.processes import primary_group
+from infra.local.process_ids import primary_group
 
 _ELSEWHERE = Path("/var/lib/twofold")  # For root, where the stack's folder is closed to others.
 _REMEMBERED = "postgres-folder"

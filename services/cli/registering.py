@@ -42,7 +42,7 @@ def publisher(
     from events.commands import COMMANDS  # noqa: PLC0415
     from events.keys import KEY_BYTES  # noqa: PLC0415
     from services.publisher import PublisherKey  # noqa: PLC0415
-    from services.staff.publishers import new_publisher  # noqa: PLC0415
+    from services.staff.registrations import new_publisher  # noqa: PLC0415
 
     _one_of(commands, [*COMMANDS, "*"])
     _refuse_taken(name)
@@ -69,7 +69,7 @@ def api_key(
     The key is shown once; the file holds its hash. Add what is printed with: >> publishers.toml
     """
     from events.commands import COMMANDS  # noqa: PLC0415
-    from services.staff.publishers import new_api_key  # noqa: PLC0415
+    from services.staff.registrations import new_api_key  # noqa: PLC0415
 
     _one_of(scopes, ["read", "audit", *(f"command:{one}" for one in COMMANDS)])
     _refuse_taken(name)

@@ -19,10 +19,9 @@ Who may publish commands, and which API keys may ask: `publishers.toml`, read ag
 Taking an entry out of the file revokes it at once, without a restart.
 """
 
-import secrets
 import tomllib
-from base64 import b64decode, b64encode
-from collections.abc import Mapping, Sequence
+from base64 import b64decode
+from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -35,11 +34,9 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from events import streams
 from events.command_wire import is_signed
 from events.commands import COMMANDS
-from events.keys import KeyRing, write_private
 from services.staff.domain.rights import Rights
 
 API_KEY_PREFIX: Final = "tfk_"
-OPERATOR: Final = "operator"
 
 log = structlog.get_logger()
 
@@ -228,74 +225,6 @@ def _publisher(key_id: str, entry: _PublisherEntry) -> Publisher:
             f"The public key of publisher {key_id} isn't 32 bytes in base64."
         ) from error
     return Publisher(entry.service, rights, key)
-
-
-def fresh(ring: KeyRing, operator: Ed25519PublicKey) -> str:
-    """
-    The text of a first file: the staff service's key and the operator's.
-
-    Args:
-        ring: The staff service's signing key is its.
-        operator: The operator's public key, which signs the first registrations.
-    """
-    staff = _section(
-        ring.signing_id, ring.signing_key().public_key(), "staff", ["staff", "api-key"]
-    )
-    own = _section(OPERATOR, operator, "operator", ["service"])
-    return f"{staff}\n{own}grants_support = true\n"
-
-
-def write_fresh(path: Path, ring: KeyRing, operator: Ed25519PublicKey) -> None:
-    """
-    Write a first file.
-
-    Raises:
-        KeyRingError: The file exists already.
-    """
-    write_private(path, fresh(ring, operator))
-
-
-def new_publisher(
-    key_id: str, key: Ed25519PublicKey, commands: Sequence[str], organisations: Sequence[str]
-) -> str:
-    """The lines to add to the file for a publisher that acts for itself alone."""
-    return "\n" + _section(key_id, key, key_id, ["service"], commands, organisations)
-
-
-def new_api_key(
-    name: str, scopes: Sequence[str] = ("read",), organisations: Sequence[str] = ("*",)
-) -> tuple[str, str]:
-    """A new API key's token, shown once, and the lines to add to the file."""
-    token = API_KEY_PREFIX + secrets.token_urlsafe(32)
-    lines = (
-        f"\n[api_keys.{name}]\n"
-        f'hash = "{sha256(token.encode()).hexdigest()}"\n'
-        f"scopes = [{_quoted(scopes)}]\n"
-        f"organisations = [{_quoted(organisations)}]\n"
-    )
-    return token, lines
-
-
-def _section(
-    key_id: str,
-    key: Ed25519PublicKey,
-    service: str,
-    actors: Sequence[str],
-    commands: Sequence[str] = ("*",),
-    organisations: Sequence[str] = ("*",),
-) -> str:
-    return (
-        f"[publishers.{key_id}]\n"
-        f'public_key = "{b64encode(key.public_bytes_raw()).decode()}"\n'
-        f'service = "{service}"\n'
-        f"commands = [{_quoted(commands)}]\n"
-        f"organisations = [{_quoted(organisations)}]\n"
-        f"actors = [{_quoted(actors)}]\n"
-    )
-
-
-def _quoted(words: Sequence[str]) -> str:
-    return ", ".join(f'"{word}"' for word in words)
 
 
 def _stamp(path: Path) -> tuple[int, int, int] | None:

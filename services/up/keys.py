@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from events import keys
 from events.keys import KeyRing
 from services.publisher import PublisherKey
-from services.staff.publishers import OPERATOR, write_fresh
+from services.staff.registrations import OPERATOR, write_fresh
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from services.demo.people import Somebody
 from services.demo.publisher import Publisher
 from services.demo.world import Log, Mailbox
 from services.publisher import PublisherKey
-from services.staff.publishers import OPERATOR
+from services.staff.registrations import OPERATOR
 from services.up import keys
 from tests.attacks.system import (
     AUDIENCE,

@@ -14,7 +14,8 @@ from confluent_kafka import KafkaException
 from rich.console import Console
 
 from infra.local import ports
-from infra.local.processes import Identity, Process, kill_tree, signal_process, tree
+from infra.local.process_ids import Identity, kill_tree, signal_process, tree
+from infra.local.processes import Process
 from services.demo.flows import World
 from services.demo.people import Authenticator, Somebody
 from services.demo.publisher import Publisher

@@ -6,7 +6,7 @@ import time
 import httpx
 import pytest
 
-from infra.local.processes import Identity, signal_process, tree
+from infra.local.process_ids import Identity, signal_process, tree
 from services.demo.behaviours import NO_THANKS
 from services.demo.flows import World
 from services.demo.people import Somebody

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.local.processes import signal_process
+from infra.local.process_ids import signal_process
 from services.demo.flows import World
 from services.demo.people import Somebody
 from services.demo.world import wait_until

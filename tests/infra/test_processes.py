@@ -11,7 +11,8 @@ import pytest
 
 from infra.local import ports
 from infra.local.errors import ServerFailedError
-from infra.local.processes import Identity, Process, end_leftover, tree
+from infra.local.process_ids import Identity, tree
+from infra.local.processes import Process, end_leftover
 
 STUBBORN = """
 import signal, subprocess, sys, time

@@ -18,7 +18,8 @@ from confluent_kafka.cimpl import NewTopic
 
 from infra.local import ports
 from infra.local.errors import PortTakenError
-from infra.local.processes import Identity, Process
+from infra.local.process_ids import Identity
+from infra.local.processes import Process
 from infra.local.stack import start_stack
 from tests.stack import TestStack, local_stack, stack_folder
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from services.staff.publishers import new_api_key
+from services.staff.registrations import new_api_key
 from tests.attacks.system import SETUP_NEW, Attacked, Recorded
 
 pytestmark = [pytest.mark.attacks, pytest.mark.row(46)]

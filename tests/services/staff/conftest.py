@@ -11,7 +11,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from events import topics
 from events.log import broker, clients
 from services.staff.adapters.outbox import KafkaOutbox
-from services.staff.publishers import OPERATOR, PublishersFile, write_fresh
+from services.staff.publishers import PublishersFile
+from services.staff.registrations import OPERATOR, write_fresh
 from tests.services.projections.worlds import PARTITIONS, make_world, until
 from tests.services.staff.mail import open_mail
 from tests.services.staff.office import Key, Office

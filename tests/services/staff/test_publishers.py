@@ -9,14 +9,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from events import keys
 from events.command_wire import sign
 from events.keys import KeyRingError
-from services.staff.publishers import (
-    OPERATOR,
-    PublishersError,
-    PublishersFile,
-    new_api_key,
-    read,
-    write_fresh,
-)
+from services.staff.publishers import PublishersError, PublishersFile, read
+from services.staff.registrations import OPERATOR, new_api_key, write_fresh
 
 RING = keys.generate()
 OPERATOR_KEY = Ed25519PrivateKey.generate()

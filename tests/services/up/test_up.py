@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from infra.local import ports
-from infra.local.processes import Identity
+from infra.local.process_ids import Identity
 from tests.stack import stack_folder
 
 PORTS = (

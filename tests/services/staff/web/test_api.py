@@ -11,7 +11,7 @@ import pytest
 from events.facts import Position
 from events.person import Person
 from events.staff import SessionStarted
-from services.staff.publishers import new_api_key
+from services.staff.registrations import new_api_key
 from services.staff.web.app import build
 from services.staff.web.ground import Ground
 from services.web.plumbing import Plumbing
