@@ -18,11 +18,17 @@ EITHER = pytest.mark.parametrize(
 """The flow is shown without JavaScript and with it."""
 
 
+async def send(page: Page, button: str) -> None:
+    """Press a button that sends a form, and wait for the page that answers."""
+    async with page.expect_navigation():
+        await page.get_by_role("button", name=button, exact=True).click()
+
+
 async def log_in(page: Page, url: str, someone: Somebody, code: str | None = None) -> None:
     """Both screens of the login; ends where it leads."""
     await page.goto(f"{url}/login")
     await page.get_by_label("Username").fill(someone.username)
-    await page.get_by_role("button", name="Continue").click()
+    await send(page, "Continue")
     await credentials(page, someone.password, code)
 
 
@@ -31,7 +37,7 @@ async def credentials(page: Page, password: str, code: str | None = None) -> Non
     await page.get_by_label("Password", exact=True).fill(password)
     if code is not None:
         await page.get_by_label("Authenticator code").fill(code)
-    await page.get_by_role("button", name="Log in").click()
+    await send(page, "Log in")
 
 
 async def session_in(page: Page) -> str:
@@ -59,20 +65,20 @@ async def bring_session(page: Page, url: str, token: str) -> None:
 async def choose_password(page: Page, password: str) -> None:
     """The screen of a new password."""
     await page.get_by_label("New password", exact=True).fill(password)
-    await page.get_by_role("button", name="Continue").click()
+    await send(page, "Continue")
 
 
 async def choose(page: Page, label: str) -> None:
     """One of the three choices."""
     await page.get_by_role("radio", name=label).check()
-    await page.get_by_role("button", name="Continue").click()
+    await send(page, "Continue")
 
 
 async def turn_on(page: Page, someone: Somebody) -> None:
     """Give the first code; once more where a new time-step has begun meanwhile."""
     for _ in range(2):
         await page.get_by_label("Type the code that the app shows").fill(someone.first_code())
-        await page.get_by_role("button", name="Turn on two-factor authentication").click()
+        await send(page, "Turn on two-factor authentication")
         if "isn’t right" not in await page.locator("main").inner_text():
             break
 

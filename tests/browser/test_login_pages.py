@@ -7,7 +7,7 @@ from playwright.async_api import Page, expect
 
 from tests.browser.conftest import Visitor
 from tests.browser.people import Agency, Staffing, System
-from tests.browser.playing import EITHER, SESSION, credentials, heading, is_titled, log_in
+from tests.browser.playing import EITHER, SESSION, credentials, heading, is_titled, log_in, send
 
 
 class TestLogin:
@@ -52,7 +52,7 @@ class TestLogin:
         ):
             await page.goto(f"{system.auth}/login")
             await page.get_by_label("Username").fill(username)
-            await page.get_by_role("button", name="Continue").click()
+            await send(page, "Continue")
             async with page.expect_response("**/login/password") as answered:
                 await credentials(page, password, code)
             assert (await answered.value).status == 422
@@ -68,7 +68,7 @@ class TestLogin:
         username = "nobody.who.guesses"
         await page.goto(f"{system.auth}/login")
         await page.get_by_label("Username").fill(username)
-        await page.get_by_role("button", name="Continue").click()
+        await send(page, "Continue")
         for _ in range(5):
             await credentials(page, "wrong harbour wrong")
         async with page.expect_response("**/login/password") as answered:
@@ -110,7 +110,7 @@ class TestLogin:
             assert await page.locator("input[name=next]").count() == 0
         await page.goto(f"{system.auth}/login?next=/step-up")
         await page.get_by_label("Username").fill(ben.username)
-        await page.get_by_role("button", name="Continue").click()
+        await send(page, "Continue")
         await credentials(page, ben.password)
         await is_titled(page, "You need two-factor authentication")
 
@@ -124,7 +124,7 @@ class TestHome:
         await log_in(page, system.auth, ben)
         await is_titled(page, "You are logged in")
         token = await session_of(page)
-        await page.get_by_role("button", name="Log out", exact=True).click()
+        await send(page, "Log out")
         await expect(page.get_by_text("You are logged out.")).to_be_visible()
         assert await session_of(page) is None
         assert await is_over(system, token)
@@ -135,7 +135,7 @@ class TestHome:
         ben = await agency.person("Ben Okafor")
         elsewhere = await staffing.log_in(ben)
         await log_in(page, system.auth, ben)
-        await page.get_by_role("button", name="Log out everywhere").click()
+        await send(page, "Log out everywhere")
         await expect(page.get_by_text("here and everywhere else")).to_be_visible()
         assert await is_over(system, elsewhere)
 
@@ -150,7 +150,7 @@ class TestHome:
         await page.goto(f"{system.auth}/home")
         await expect(page.get_by_role("status")).to_contain_text("Your session is over")
         await page.get_by_label("Username").fill(ben.username)
-        await page.get_by_role("button", name="Continue").click()
+        await send(page, "Continue")
         await credentials(page, ben.password)
         await is_titled(page, "You are logged in")
 
@@ -164,7 +164,7 @@ class TestHome:
         await log_in(other, system.auth, ben)
         await is_titled(other, "You are logged in")
         await page.get_by_label("Username").fill(ben.username)
-        await page.get_by_role("button", name="E-mail me a link").click()
+        await send(page, "E-mail me a link")
         await is_titled(page, "Please open this page again")
         await expect(page.get_by_text("Nothing was done.")).to_be_visible()
 
@@ -176,7 +176,7 @@ class TestKnownDevice:
         ben = await agency.person("Ben Okafor")
         own, stranger = await visitor(), await visitor()
         await log_in(own, system.auth, ben)
-        await own.get_by_role("button", name="Log out", exact=True).click()
+        await send(own, "Log out")
         await log_in(stranger, system.auth, replace(ben, password="wrong harbour wrong"))
         for _ in range(5):
             await credentials(stranger, "wrong harbour wrong")

@@ -6,7 +6,16 @@ import httpx
 from playwright.async_api import Page, expect
 
 from tests.browser.people import Agency, Somebody, Staffing, System, oathtool
-from tests.browser.playing import EITHER, choose, choose_password, is_titled, log_in, scan, turn_on
+from tests.browser.playing import (
+    EITHER,
+    choose,
+    choose_password,
+    is_titled,
+    log_in,
+    scan,
+    send,
+    turn_on,
+)
 from tests.browser.system import LATER
 
 CHOICES = ["No Thanks", "Keep My Existing Codes", "Setup New Authenticator Codes"]
@@ -18,7 +27,7 @@ async def ask_for_link(page: Page, system: System, someone: Somebody) -> None:
     await page.goto(f"{system.auth}/login")
     await page.get_by_role("link", name="Forgotten your password?").click()
     await page.get_by_label("Username").fill(someone.username)
-    await page.get_by_role("button", name="E-mail me a link").click()
+    await send(page, "E-mail me a link")
     await is_titled(page, "Look into your mailbox")
 
 
@@ -27,12 +36,12 @@ async def follow(page: Page, link: str) -> None:
     await page.goto(link)
     await is_titled(page, "Set a new password")
     assert link.rpartition("/")[2] not in page.url  # It has left the address bar.
-    await page.get_by_role("button", name="Continue").click()
+    await send(page, "Continue")
 
 
-async def offered(page: Page) -> list[str]:
-    """The choices on the page, in their order."""
-    return [text.strip() for text in await page.locator(".choice b").all_inner_texts()]
+async def are_offered(page: Page, choices: list[str]) -> None:
+    """Wait until the page offers these, in this order, and no others."""
+    await expect(page.locator(".choice b")).to_have_text(choices)
 
 
 class TestInvited:
@@ -50,7 +59,7 @@ class TestInvited:
         await expect(page.get_by_role("alert")).to_contain_text("15 characters or more")
         await choose_password(page, NEW)
         await is_titled(page, "Two-factor authentication")
-        assert await offered(page) == [CHOICES[0], CHOICES[2]]
+        await are_offered(page, [CHOICES[0], CHOICES[2]])
         await choose(page, "Setup New Authenticator Codes")
         await is_titled(page, "Setup New Authenticator Codes")
         ada.secret, ada.password = await scan(page), NEW
@@ -76,7 +85,7 @@ class TestInvited:
         await choose(page, "Setup New Authenticator Codes")
         secret = await scan(page)
         await page.get_by_label("Type the code that the app shows").fill("000000")
-        await page.get_by_role("button", name="Turn on two-factor authentication").click()
+        await send(page, "Turn on two-factor authentication")
         await expect(page.get_by_role("alert")).to_contain_text("That code isn’t right.")
         shown = await page.content()
         assert secret not in shown.replace(" ", "")  # It is shown once.
@@ -94,7 +103,7 @@ class TestInvited:
         ada.secret = await scan(page)
         for code in ("000000", ada.code()):
             await page.get_by_label("Type the code that the app shows").fill(code)
-            await page.get_by_role("button", name="Turn on two-factor authentication").click()
+            await send(page, "Turn on two-factor authentication")
         await is_titled(page, "Your new password is set")
 
 
@@ -109,12 +118,12 @@ class TestForgotten:
         await is_titled(page, "First, your authenticator code")
         code = page.get_by_label("Authenticator code")
         await code.fill("000000")
-        await page.get_by_role("button", name="Continue").click()
+        await send(page, "Continue")
         await expect(page.get_by_role("alert")).to_contain_text("That code isn’t right")
         await code.fill(ada.code())
-        await page.get_by_role("button", name="Continue").click()
+        await send(page, "Continue")
         await choose_password(page, NEW)
-        assert await offered(page) == CHOICES
+        await are_offered(page, CHOICES)
         await choose(page, "Keep My Existing Codes")
         await is_titled(page, "Your new password is set")
         await expect(page.get_by_text("Two-factor authentication is on.")).to_be_visible()
@@ -126,7 +135,7 @@ class TestForgotten:
         await ask_for_link(page, system, ada)
         await follow(page, await staffing.link(ada, 2))
         await page.get_by_label("Authenticator code").fill(ada.code())
-        await page.get_by_role("button", name="Continue").click()
+        await send(page, "Continue")
         await choose_password(page, NEW)
         await expect(page.get_by_text("your app’s codes stop working")).to_be_visible()
         await choose(page, "No Thanks")
@@ -143,9 +152,9 @@ class TestForgotten:
         await follow(page, await staffing.link(ada, 2))
         for _ in range(5):
             await page.get_by_label("Authenticator code").fill("000000")
-            await page.get_by_role("button", name="Continue").click()
+            await send(page, "Continue")
         await page.get_by_label("Authenticator code").fill(ada.code())
-        await page.get_by_role("button", name="Continue").click()
+        await send(page, "Continue")
         await is_titled(page, "This link no longer works")
 
     async def test_a_used_link_says_what_to_do_next(
@@ -183,7 +192,7 @@ class TestForgotten:
         await ask_for_link(page, system, ada)
         await follow(page, await staffing.link(ada, 2))
         await page.get_by_label("Authenticator code").fill(ada.code())
-        await page.get_by_role("button", name="Continue").click()
+        await send(page, "Continue")
         await choose_password(page, ada.password)
         await choose(page, "Setup New Authenticator Codes")
         ada.secret = await scan(page)
@@ -233,8 +242,8 @@ class TestSentAway:
         await expect(page.get_by_text("We have e-mailed you a link")).to_be_visible()
         await follow(page, await staffing.link(ben, 2))
         await choose_password(page, NEW)
-        assert await offered(page) == ["Setup New Authenticator Codes"]
-        await page.get_by_role("button", name="Continue").click()
+        await are_offered(page, ["Setup New Authenticator Codes"])
+        await send(page, "Continue")
         await is_titled(page, "Setup New Authenticator Codes")
 
     async def test_a_required_reset(
@@ -257,12 +266,12 @@ class TestSentAway:
         await is_titled(page, "Choose a new password")
         await expect(page.get_by_text("Your password has expired")).to_be_visible()
         await choose_password(page, NEW)
-        assert await offered(page) == CHOICES
+        await are_offered(page, CHOICES)
         await choose(page, "Setup New Authenticator Codes")
         secret = await scan(page)
         field = page.get_by_label("Type the code that the app shows")
         await field.fill(oathtool(secret, time.time() + later))
-        await page.get_by_role("button", name="Turn on two-factor authentication").click()
+        await send(page, "Turn on two-factor authentication")
         await is_titled(page, "Your new password is set")
 
     async def test_a_start_date_ahead_is_told(

@@ -11,6 +11,7 @@ from tests.browser.playing import (
     credentials,
     is_titled,
     log_in,
+    send,
     session_in,
 )
 from tests.browser.system import SOON
@@ -39,7 +40,7 @@ async def confirm(page: Page, label: str) -> None:
     """Give a reason, mean it, and do it."""
     await page.get_by_label("Reason").fill(REASON)
     await page.get_by_role("checkbox").check()
-    await page.get_by_role("button", name=label).click()
+    await send(page, label)
 
 
 class TestPeople:
@@ -60,10 +61,10 @@ class TestPeople:
         await expect(rows).to_have_count(3)
         await expect(rows.nth(2)).to_contain_text("invited")
         await page.get_by_label("Two-factor authentication").select_option("Off")
-        await page.get_by_role("button", name="Show").click()
+        await send(page, "Show")
         await expect(rows).to_have_count(2)
         await page.get_by_label("Name, username or e-mail").fill("OKAFOR")
-        await page.get_by_role("button", name="Show").click()
+        await send(page, "Show")
         await expect(rows).to_have_count(1)
         await page.get_by_role("link", name="Ben Okafor").click()
         await is_titled(page, "Ben Okafor")
@@ -152,11 +153,11 @@ class TestActions:
             "/disable-two-factor"
         )
         await page.evaluate("document.querySelector('form').noValidate = true")
-        await page.get_by_role("button", name="Disable Two Factor Authentication").click()
+        await send(page, "Disable Two Factor Authentication")
         await expect(page.get_by_role("alert")).to_have_text("Give a reason.")
         await page.evaluate("document.querySelector('form').noValidate = true")
         await page.get_by_label("Reason").fill(REASON)
-        await page.get_by_role("button", name="Disable Two Factor Authentication").click()
+        await send(page, "Disable Two Factor Authentication")
         await expect(page.get_by_role("alert")).to_have_text("Confirm that you mean it.")
 
     async def test_nobody_does_it_to_themself(
@@ -231,7 +232,7 @@ async def fill_step_up(page: Page, password: str, code: str) -> None:
     """The step-up's form."""
     await page.get_by_label("Password", exact=True).fill(password)
     await page.get_by_label("Authenticator code").fill(code)
-    await page.get_by_role("button", name="Confirm").click()
+    await send(page, "Confirm")
 
 
 class TestOrganisation:
@@ -260,7 +261,7 @@ class TestOrganisation:
         await page.goto(f"{system.staff}/staff")
         await is_titled(page, "Organisations")
         await page.get_by_label("Name").fill(agency.name)
-        await page.get_by_role("button", name="Find").click()
+        await send(page, "Find")
         await page.get_by_role("link", name=agency.name).click()
         await is_titled(page, "People")
         await page.get_by_role("link", name="Settings").click()
@@ -269,13 +270,13 @@ class TestOrganisation:
         await page.get_by_role("radio", name="From a day on").check()
         day = (datetime.now(UTC) + timedelta(days=20)).date()
         await page.get_by_label("Day", exact=True).fill(day.isoformat())
-        await page.get_by_role("button", name="See what that does").click()
+        await send(page, "See what that does")
         await is_titled(page, "Make it mandatory")
         note = page.locator(".note")
         await expect(note).to_contain_text("1 of 2 people has no authenticator.")
         await expect(note.locator("time")).to_have_attribute("datetime", f"{day}T00:00:00.000Z")
         await page.get_by_label("Reason").fill("Agreed with the agency.")
-        await page.get_by_role("button", name="Make it mandatory from that day").click()
+        await send(page, "Make it mandatory from that day")
         await is_titled(page, "The setting is changed")
         await page.get_by_role("link", name="Back to").click()
         await expect(page.get_by_text("from then on mandatory")).to_be_visible()
@@ -289,12 +290,12 @@ class TestOrganisation:
         await page.get_by_role("radio", name="For a number of days").check()
         await page.get_by_label("Days", exact=True).fill("9999")
         await page.get_by_label("Reason").fill("Their insurer asks for it.")
-        await page.get_by_role("button", name="Change password expiry").click()
+        await send(page, "Change password expiry")
         await expect(page.get_by_role("alert")).to_contain_text("from 1 to 3650")
         await page.get_by_role("radio", name="For a number of days").check()
         await page.get_by_label("Days", exact=True).fill("90")
         await page.get_by_label("Reason").fill("Their insurer asks for it.")
-        await page.get_by_role("button", name="Change password expiry").click()
+        await send(page, "Change password expiry")
         await is_titled(page, "The password expiry is changed")
         await page.get_by_role("link", name="Back to").click()
         await expect(page.get_by_text("A password is good for 90 days")).to_be_visible()
@@ -328,6 +329,6 @@ class TestWhoMayBeHere:
         await page.goto(f"{system.staff}/staff/organisations/{agency.organisation_id}")
         await is_titled(page, "Log in")
         await page.get_by_label("Username").fill(ada.username)
-        await page.get_by_role("button", name="Continue").click()
+        await send(page, "Continue")
         await credentials(page, ada.password, ada.code())
         await is_titled(page, agency.name)
