@@ -7,8 +7,9 @@ from contextlib import aclosing
 from datetime import timedelta
 from typing import Self
 
-from events.acceptance import Fate, PartitionState, judge
+from events.acceptance import PartitionState, judge
 from events.log.port import EventLog, Seen
+from events.records import Fate
 
 
 class FoldingFates:

@@ -9,7 +9,6 @@ value, the offset and the append time alone.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from enum import StrEnum
 from hashlib import sha256
 from typing import Final
 
@@ -18,61 +17,17 @@ from events.canonical import digest
 from events.envelope import Envelope, Head, MalformedError
 from events.facts import Counted, Fact, Position
 from events.moments import from_milliseconds, to_milliseconds
+from events.records import (
+    Fate,
+    ForeignTimeError,
+    GenesisError,
+    HoleError,
+    NewerWriterError,
+    Record,
+)
 
 LONGEST_DEADLINE: Final = timedelta(seconds=60)
 """A deadline further than this past its append time is malformed."""
-
-
-class Fate(StrEnum):
-    """What became of a record."""
-
-    COUNTED = "counted"
-    SUPERSEDED = "superseded"
-    EXPIRED = "expired"
-    TICK = "tick"
-    MALFORMED = "malformed"
-    FORGED = "forged"
-
-
-QUARANTINED: Final = frozenset({Fate.MALFORMED, Fate.FORGED})
-
-
-class HaltError(Exception):
-    """The partition can't be read on without folding a wrong state. Never raised itself."""
-
-
-class HoleError(HaltError):
-    """Offsets are not dense: a record was skipped by the broker or the client."""
-
-
-class ForeignTimeError(HaltError):
-    """An append time is not the broker's: the topic isn't set to LogAppendTime."""
-
-
-class GenesisError(HaltError):
-    """The partition doesn't begin with a genesis that fits it."""
-
-
-class NewerWriterError(HaltError):
-    """An authentic record of an unknown type or shape: a newer writer is running."""
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """
-    What a reader gets from the broker, and all that a fate depends on.
-
-    Attributes:
-        offset: Kafka's.
-        append_time_ms: Milliseconds since the Unix epoch, by the broker's clock.
-        value: Exact bytes; None for a tombstone, which the history has no use for.
-        broker_time: Whether the time is the broker's (LogAppendTime), not a client's.
-    """
-
-    offset: int
-    append_time_ms: int
-    value: bytes | None
-    broker_time: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,12 +21,13 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined] # It has them,
 )
 
 from events import marks, streams, topics
-from events.acceptance import HaltError, PartitionState, judge
+from events.acceptance import PartitionState, judge
 from events.log import clients
 from events.log.bulk import bounds, bulk_read
 from events.log.clients import Connection
 from events.log.port import LogUnavailableError
 from events.log.proposal import Draft, Proposal, Signer
+from events.records import HaltError
 from events.topics import Topic
 
 _TIMEOUT_SECONDS: Final = 15

@@ -9,9 +9,9 @@ from typing import Final
 import confluent_kafka
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
-from events.acceptance import Record
 from events.log.clients import Connection, bulk_consumer
 from events.log.port import LogUnavailableError
+from events.records import Record
 
 BATCH: Final = 5_000
 """Records in one list at most."""

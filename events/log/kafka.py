@@ -3,13 +3,13 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Self
 
-from events.acceptance import Record
 from events.log.appender import Appender, Entry
 from events.log.asker import Asker
 from events.log.clients import Connection
 from events.log.port import LogUnavailableError
 from events.log.sender import Sender
 from events.log.tail import tail
+from events.records import Record
 
 
 class KafkaLog:

@@ -4,9 +4,10 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
-from events.acceptance import Fate, Judged, PartitionState, Record, judge
+from events.acceptance import Judged, PartitionState, judge
 from events.log.port import Seen
 from events.moments import to_milliseconds
+from events.records import Fate, Record
 
 
 class MemoryLog:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from events.acceptance import Fate, Record
+from events.records import Fate, Record
 
 
 class LogError(Exception):

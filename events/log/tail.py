@@ -15,11 +15,11 @@ import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka import errors as kafka_errors
 
-from events.acceptance import Record
 from events.log.bulk import bounds, bulk_read
 from events.log.cancelling import heed_cancellation
 from events.log.clients import Connection, consumer, stop
 from events.log.port import LogUnavailableError
+from events.records import Record
 
 MOST_AT_ONCE: Final = 1_000
 _LOG_APPEND_TIME: Final = 1

@@ -15,11 +15,11 @@ from uuid import uuid4
 from weakref import WeakValueDictionary
 
 from events import streams
-from events.acceptance import Fate
 from events.log.port import AppendUnknownError, EventLog, Fates, LogError, LogUnavailableError
 from events.log.proposal import Batch, Draft, Proposal, Signer
 from events.log.signing import RotatingSigner
 from events.marks import Tick
+from events.records import Fate
 
 ANSWER_WITHIN: Final = timedelta(seconds=15)
 """How long a request may wait to learn its verdict: longer than a deadline, so it mostly can."""

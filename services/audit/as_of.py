@@ -6,11 +6,12 @@ from datetime import datetime
 from typing import Any
 
 from events import organisation, person, streams
-from events.acceptance import HaltError, Judged, PartitionState
+from events.acceptance import Judged, PartitionState
 from events.facts import Counted, Position
 from events.moments import from_milliseconds, write_moment
 from events.organisation import Organisation
 from events.person import Person
+from events.records import HaltError
 from services.audit.history import AuditError, History
 from services.audit.verify import Advance, Keys, judge_entry
 

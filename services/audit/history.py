@@ -18,11 +18,11 @@ from typing import IO, Any, Final, Protocol, Self, cast
 from confluent_kafka import KafkaException
 
 from events import topics
-from events.acceptance import Fate, Record
 from events.log.bulk import bounds, bulk_messages, bulk_read
 from events.log.clients import Connection, admin
 from events.log.reach import away
 from events.moments import from_milliseconds
+from events.records import Fate, Record
 
 FORMAT: Final = "twofold-history/1"
 _AT_ONCE: Final = 2_000

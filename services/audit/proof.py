@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from events.acceptance import Fate, HaltError, PartitionState, Record
+from events.acceptance import PartitionState
 from events.canonical import digest
 from events.facts import Position
+from events.records import Fate, HaltError, Record
 from services.audit import tree
 from services.audit.checkpoint import Checkpoint
 from services.audit.history import AuditError, History

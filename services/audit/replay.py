@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from events import catalogue, topics
-from events.acceptance import Fate, HaltError, Judged, PartitionState, judge
+from events.acceptance import Judged, PartitionState, judge
 from events.keys import KeyRing
 from events.log.clients import Connection
 from events.moments import from_milliseconds, write_moment
+from events.records import Fate, HaltError
 from events.staff import LoggedOut
 from events.streams import organisation_of, subject_id
 from events.username import UsernameClaimed, UsernameReleased

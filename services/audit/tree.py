@@ -8,7 +8,7 @@ fate.
 from collections.abc import Sequence
 from hashlib import sha256
 
-from events.acceptance import Fate
+from events.records import Fate
 
 EMPTY = sha256().digest()
 

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from events import canonical
-from events.acceptance import Fate, HaltError, Judged, PartitionState, judge
+from events.acceptance import Judged, PartitionState, judge
 from events.moments import write_moment
+from events.records import Fate, HaltError
 from services.audit.checkpoint import Checkpoint
 from services.audit.history import AuditError, Entry, History
 from services.audit.tree import Frontier, leaf

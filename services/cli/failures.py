@@ -8,7 +8,7 @@ _EXPECTED: Final = frozenset(
     {
         "events.keys.KeyRingError",
         "events.commands.UnreadableCommandError",
-        "events.acceptance.HaltError",
+        "events.records.HaltError",
         "events.log.broker.UnfitTopicError",
         "events.log.port.LogError",
         "events.log.reach.RefusedError",

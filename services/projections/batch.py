@@ -5,17 +5,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from events import envelope
-from events.acceptance import (
-    QUARANTINED,
-    Fate,
-    HaltError,
-    Judged,
-    PartitionState,
-    Record,
-    judge,
-)
+from events.acceptance import Judged, PartitionState, judge
 from events.envelope import Envelope, MalformedError
 from events.moments import from_milliseconds
+from events.records import QUARANTINED, Fate, HaltError, Record
 from services.projections import tables
 from services.projections.bookkeeping import QUARANTINE, RECENT_RECORD, STREAM_HEAD
 from services.projections.states import States, staff_of

@@ -15,8 +15,8 @@ from typing import Any, Final, Self
 import asyncpg
 import structlog
 
-from events.acceptance import Fate
 from events.log.port import LogUnavailableError, Seen
+from events.records import Fate
 from services.projections import schema
 from services.projections.database import SETTINGS, translated
 from services.projections.port import ProjectionUnavailableError

@@ -16,9 +16,9 @@ from typing import Final, cast
 import asyncpg
 import structlog
 
-from events.acceptance import QUARANTINED, HaltError, Record
 from events.canonical import digest
 from events.log.port import EventLog, LogUnavailableError
+from events.records import QUARANTINED, HaltError, Record
 from services.projections import bookkeeping, metrics
 from services.projections.batch import Folded, envelopes, fold
 from services.projections.database import translated

@@ -7,7 +7,8 @@ from datetime import timedelta
 import pytest
 
 from events import envelope
-from events.acceptance import Fate, HaltError, PartitionState, Record, judge
+from events.acceptance import PartitionState, judge
+from events.records import Fate, HaltError, Record
 from services.demo.flows import accepted
 from tests.attacks.system import SETUP_NEW, Attacked, until
 

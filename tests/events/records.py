@@ -6,11 +6,12 @@ from typing import Any
 from uuid import UUID
 
 from events import canonical, envelope, marks, streams
-from events.acceptance import Judged, PartitionState, Record, judge
+from events.acceptance import Judged, PartitionState, judge
 from events.envelope import Envelope, Head
 from events.facts import Fact
 from events.moments import to_milliseconds
 from events.organisation import OrganisationRegistered
+from events.records import Record
 
 KEY_ID, KEY = "k1", b"k" * 32
 KEYS = {KEY_ID: KEY, "old": b"o" * 32, "k2": b"n" * 32}

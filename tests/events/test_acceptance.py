@@ -3,15 +3,9 @@
 import pytest
 
 from events import marks, streams
-from events.acceptance import (
-    Fate,
-    HoleError,
-    PartitionState,
-    Record,
-    judge,
-    names,
-)
+from events.acceptance import PartitionState, judge, names
 from events.canonical import digest
+from events.records import Fate, HoleError, Record
 from tests.events.records import (
     ACCOUNT,
     CODES,

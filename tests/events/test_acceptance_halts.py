@@ -5,18 +5,17 @@ from dataclasses import replace
 import pytest
 
 from events import envelope, marks, streams
-from events.acceptance import (
+from events.acceptance import PartitionState, judge
+from events.moments import to_milliseconds
+from events.records import (
     Fate,
     ForeignTimeError,
     GenesisError,
     HaltError,
     HoleError,
     NewerWriterError,
-    PartitionState,
     Record,
-    judge,
 )
-from events.moments import to_milliseconds
 from tests.events.records import (
     GENERATION,
     KEY_ID,

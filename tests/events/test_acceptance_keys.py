@@ -1,11 +1,8 @@
 """The acceptance rule: which key made a record, and until when that counts."""
 
 from events import envelope, marks, streams
-from events.acceptance import (
-    Fate,
-    Record,
-    judge,
-)
+from events.acceptance import judge
+from events.records import Fate, Record
 from tests.events.records import (
     ACCOUNT,
     KEY,

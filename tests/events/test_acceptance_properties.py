@@ -13,11 +13,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from events import envelope, marks, streams
-from events.acceptance import Fate, PartitionState, Record, judge
+from events.acceptance import PartitionState, judge
 from events.facts import Draft
 from events.log.proposal import Proposal, Signer
 from events.moments import from_milliseconds, to_milliseconds
 from events.organisation import OrganisationRegistered
+from events.records import Fate, Record
 from tests.events.records import KEY_ID, KEYS, START, altered, genesis, sealed
 
 PARTITIONS = 3

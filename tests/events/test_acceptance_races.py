@@ -3,10 +3,10 @@
 from datetime import datetime
 
 from events import marks, streams
-from events.acceptance import Fate
 from events.facts import Draft, Fact
 from events.log.proposal import Batch, Proposal, Signer
 from events.organisation import OrganisationRegistered, TwoFactorPolicyChanged
+from events.records import Fate
 from events.staff import (
     LoginAttempted,
     PasswordSet,

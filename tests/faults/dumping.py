@@ -13,10 +13,10 @@ from uuid import uuid4
 import asyncpg
 
 from events import keys, topics
-from events.acceptance import Record
 from events.log import broker
 from events.log.bulk import bounds
 from events.log.kafka import KafkaLog
+from events.records import Record
 from events.vault.topic import VaultTopic
 from services.projections import schema
 from services.projections.database import open_pool

@@ -17,9 +17,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import strategies as st
 
 from events import canonical, catalogue, command_wire, commands, envelope, keys, streams
-from events.acceptance import Fate, HaltError, PartitionState, Record, judge
+from events.acceptance import PartitionState, judge
 from events.facts import Position
 from events.moments import to_milliseconds
+from events.records import Fate, HaltError, Record
 from events.vault.sealing import SealedEntry, UnsealingError, to_text
 from services.auth.domain.errors import TicketDeadError
 from services.auth.tickets import Tickets

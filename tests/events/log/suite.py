@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import aclosing
 
-from events.acceptance import Record
 from events.log.port import EventLog
+from events.records import Record
 
 
 async def read(log: EventLog, partition: int, start: int, count: int) -> list[Record]:

@@ -14,12 +14,13 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined] # It has them.
 )
 
 from events import keys, topics
-from events.acceptance import Fate, PartitionState, judge
+from events.acceptance import PartitionState, judge
 from events.log import broker, clients
 from events.log.broker import UnfitTopicError
 from events.log.bulk import bounds, bulk_read
 from events.log.kafka import KafkaLog
 from events.log.port import LogUnavailableError
+from events.records import Fate
 from events.topics import Topic
 
 RING = keys.generate()

@@ -9,12 +9,13 @@ import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import NewTopic  # type: ignore[attr-defined] # It has it.
 
-from events.acceptance import ForeignTimeError, HoleError, PartitionState, judge
+from events.acceptance import PartitionState, judge
 from events.log import clients
 from events.log.bulk import bounds, bulk_read
 from events.log.kafka import KafkaLog
 from events.log.port import LogUnavailableError
 from events.log.sender import WrongPartitionsError
+from events.records import ForeignTimeError, HoleError
 from tests.events.log.spoilt import produce_spoilt
 from tests.events.log.suite import EventLogSuite, read, values
 

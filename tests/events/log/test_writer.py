@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 import pytest
 
 from events import streams
-from events.acceptance import Fate, Record
 from events.facts import Draft
 from events.log import writer as writing
 from events.log.memory import MemoryLog
@@ -22,6 +21,7 @@ from events.log.writer import (
     Writer,
 )
 from events.organisation import OrganisationRegistered
+from events.records import Fate, Record
 from tests.events.records import KEY, KEY_ID, KEYS, START, genesis, uuid
 
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field, replace
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from events import streams
-from events.acceptance import Fate, Record
 from events.facts import Fact
 from events.organisation import OrganisationRegistered, TwoFactorPolicyChanged
+from events.records import Fate, Record
 from events.staff import StaffRegistered, TwoFactorDisabled, TwoFactorEnrolled
 from services.audit.checkpoint import Checkpoint, opened
 from services.audit.history import Entry, Span

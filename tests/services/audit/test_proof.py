@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from events.acceptance import Fate
 from events.facts import Position
+from events.records import Fate
 from services.audit.history import AuditError
 from services.audit.proof import Proof, prove
 from tests.events.records import GENERATION, KEYS

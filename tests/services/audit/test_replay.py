@@ -7,10 +7,11 @@ from uuid import uuid4
 import pytest
 
 from events import keys, streams
-from events.acceptance import Fate, Judged
+from events.acceptance import Judged
 from events.facts import Draft
 from events.log.proposal import Signer
 from events.moments import from_milliseconds
+from events.records import Fate
 from events.staff import LoggedOut, TwoFactorDisabled
 from services.audit.history import AuditError
 from services.audit.replay import Replay, Wanted, line

@@ -4,7 +4,7 @@ from hashlib import sha256
 
 import pytest
 
-from events.acceptance import Fate
+from events.records import Fate
 from services.audit import tree
 
 # Certificate Transparency's own test data: eight leaves, and the roots of the trees of the first.

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from events import canonical, envelope
-from events.acceptance import Fate, Record, judge
 from events.acceptance import PartitionState as State
+from events.acceptance import judge
 from events.organisation import TwoFactorPolicyChanged
+from events.records import Fate, Record
 from services.audit.checkpoint import opened
 from services.audit.history import AuditError, Dump, DumpedHistory
 from services.audit.verify import complaints, verify

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from events import streams
-from events.acceptance import Fate
 from events.log.proposal import Draft
+from events.records import Fate
 from events.staff import (
     PasswordSet,
 )

@@ -10,11 +10,11 @@ import pytest
 from structlog.testing import capture_logs
 
 from events import streams
-from events.acceptance import Record
 from events.envelope import Envelope, seal
 from events.log import clients
 from events.log.memory import MemoryLog
 from events.log.proposal import Draft
+from events.records import Record
 from services.projections.database import open_pool
 from services.projections.projector import Projector, Source
 from tests.services.projections.worlds import (

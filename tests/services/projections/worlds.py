@@ -10,13 +10,13 @@ from uuid import uuid4
 import asyncpg
 
 from events import keys, streams, topics
-from events.acceptance import Record
 from events.keys import KeyRing
 from events.log import broker
 from events.log.kafka import KafkaLog
 from events.log.proposal import Draft, Proposal, Signer
 from events.log.writer import Writer, Written
 from events.organisation import OrganisationRegistered
+from events.records import Record
 from events.staff import (
     LoginAttempted,
     PasswordSet,
