@@ -112,6 +112,16 @@ class Ground:
         """What *username* is looked up by."""
         return username_digest(username, self.keys.username)
 
+    def known_device(self, ticket: str | None, person: Person) -> str | None:
+        """
+        The device that *ticket* shows, while it is one of those that a person's state keeps.
+
+        What isn't kept has no failures: with one ticket more than are kept, each used in turn,
+        whoever once had the password would guess for ever, in a lane that no failure closes.
+        """
+        device = self.tickets.known_device(ticket, person.staff_id, self.now())
+        return device if device in person.device_failures else None
+
     def attempt(self, caller: Caller, *about: str) -> Attempt:
         """The event id of a request; *about* is its route and itself, without secrets to guess."""
         key = caller.idempotency_key

@@ -166,18 +166,18 @@ class _Finish:
         return stranger(self._caller.address)
 
     def _device(self, loaded: LoadedPerson) -> str | None:
-        ground, staff_id = self._ground, loaded.person.staff_id
-        return ground.tickets.known_device(self._given.device, staff_id, ground.now())
+        return self._ground.known_device(self._given.device, loaded.person)
 
     async def _decide(self) -> Decided[_Answered]:
         """Load again, and decide on what holds now; what was proved is proved again if it moved."""
         subject, proof = await self._prove()
         earlier = await self._ground.earlier(self._attempt)
         if earlier is not None and isinstance(earlier.fact, LoginAttempted):
-            if _failed(earlier) or isinstance(subject, LoadedStranger):
-                return Decided(_refuse)
-            if proof.password_right:
+            right = proof.password_right and not _failed(earlier)
+            if right and isinstance(subject, LoadedPerson):
                 return Decided(await self._again(earlier, earlier.fact, subject))
+            # Also where another of the same key failed meanwhile: this one's password was looked
+            # at, and whatever was looked at counts.
             self._attempt.afresh()
             self._refuse_while_paused(subject)
         if isinstance(subject, LoadedStranger):

@@ -89,6 +89,8 @@ class _StepUp:
         person = live.loaded.person
         if earlier is None:
             login.refuse_before_step_up(person, self._device(live), self._ground.now())
+        elif not _accepted(earlier):
+            raise InvalidCredentialsError
         proof = await self._prove(live)
         by_code = proof.password_right
         stream = decision.codes(person) if by_code else decision.guesses(person)
@@ -105,8 +107,7 @@ class _StepUp:
         return await self._sessions.live(self._token), earlier
 
     def _device(self, live: LoadedSession) -> str | None:
-        ground, staff_id = self._ground, live.loaded.person.staff_id
-        return ground.tickets.known_device(self._given.device, staff_id, ground.now())
+        return self._ground.known_device(self._given.device, live.loaded.person)
 
     async def _prove(self, live: LoadedSession) -> Proof:
         given = self._given
@@ -122,11 +123,9 @@ class _StepUp:
         live, earlier = await self._load()
         proof, now = await self._prove(live), ground.now()
         if earlier is not None:
-            if not _accepted(earlier):
-                return Decided(None)
-            if proof.password_right:
+            if proof.password_right and _accepted(earlier):
                 return Decided(self._answer(earlier.id, earlier.at + ground.clock_ahead))
-            attempt.afresh()
+            attempt.afresh()  # What was looked at counts, also beside another of the same key.
         evidence = login.Evidence(
             password_right=proof.password_right,
             time_step=proof.time_step,

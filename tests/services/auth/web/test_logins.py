@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from datetime import timedelta
 
+from events.person import KEPT_DEVICES
 from events.staff import PasswordRehashed, PasswordSet
 from events.vault.sealing import unseal
 from services.auth.adapters.passwords import Argon2Passwords
@@ -85,6 +86,35 @@ class TestIdempotency:
                 again.expect(401, "invalid-credentials")
         assert len(await real.facts(sam.guesses)) == 1
 
+    async def test_tries_at_once_under_one_key_count_each(self, real: Stage) -> None:
+        web, sam = real.open(), await real.person(await real.organisation())
+        for username in (sam.username, "nobody.at.all"):
+            login = await web.start(username)
+            tries = [
+                web.login(username, f"{BETTER} {number}", key=KEY, login=login)
+                for number in range(6)
+            ]
+            told = [answer.status for answer in await asyncio.gather(*tries)]
+            assert set(told) <= {401, 429}
+            if username == sam.username:
+                assert told.count(401) <= len(await real.facts(sam.guesses)), told
+
+    async def test_step_ups_at_once_under_one_key_count_each(self, real: Stage) -> None:
+        web, eve = real.open(), await real.person(await real.organisation(), enrolled=True)
+        token = (await web.login(eve, code=real.code(eve))).body["session"]
+        tries = [
+            web.post(
+                "/api/step-up",
+                {"password": f"{BETTER} {number}", "code": "000000"},
+                token=token,
+                key=KEY,
+            )
+            for number in range(6)
+        ]
+        told = [answer.status for answer in await asyncio.gather(*tries)]
+        assert set(told) <= {401, 429}
+        assert told.count(401) <= len(await real.facts(eve.guesses)), told
+
     async def test_a_password_that_was_set_is_answered_again(self, real: Stage) -> None:
         web, sam = real.open(), await real.person(await real.organisation())
         change = (await web.open(await real.link(sam))).body["change"]
@@ -160,3 +190,13 @@ class TestPauses:
         theirs = await web.login(eve, BETTER, device=device)
         theirs.expect(401, "invalid-credentials")
         assert (await real.facts(eve.guesses))[0].device is None
+
+    async def test_a_device_that_is_not_kept_any_more_is_a_stranger(self, real: Stage) -> None:
+        web, sam = real.open(), await real.person(await real.organisation())
+        devices = [(await web.login(sam)).body["device"] for _ in range(KEPT_DEVICES + 1)]
+        told = [(await web.login(sam, BETTER, device=devices[0])).status for _ in range(5)]
+        assert told == [401] * 4 + [429]
+        (await web.login(sam)).expect(429, "too-many-attempts")
+        (await web.login(sam, device=devices[1])).expect(200, outcome="logged_in")
+        facts = [fact for fact in await real.facts(sam.guesses) if fact.device is not None]
+        assert not facts
