@@ -21,6 +21,9 @@ _OF_ORGANISATION = re.compile(
 _OF_USERNAME = re.compile(rf"(?:username|stranger)/(?P<key>{DIGEST})")
 _OF_LOG = re.compile(r"log/(?P<partition>0|[1-9][0-9]{0,4})")
 
+LONGEST: Final = 200
+"""No stream's name has more characters; a command's has 174 at most."""
+
 
 def organisation(organisation_id: str) -> str:
     """An organisation itself: its name, its policy."""
@@ -95,13 +98,22 @@ def subject_id(stream: str) -> str:
     return stream.rpartition("/")[2]
 
 
+def is_name(text: str) -> bool:
+    """Whether *text* has the shape of a stream's name."""
+    return len(text) <= LONGEST and _is_name(text)
+
+
+@lru_cache(maxsize=65_536)
+def _is_name(text: str) -> bool:
+    return key_of(text) is not None or _OF_LOG.fullmatch(text) is not None
+
+
 def key_of(stream: str) -> bytes | None:
     """What Kafka's records of *stream* are keyed by; None for the log's own and for no stream."""
     match = _OF_ORGANISATION.fullmatch(stream) or _OF_USERNAME.fullmatch(stream)
     return match["key"].encode() if match else None
 
 
-@lru_cache(maxsize=65_536)
 def partition_of(stream: str, partitions: int) -> int | None:
     """
     The partition that *stream* belongs to.
@@ -113,6 +125,12 @@ def partition_of(stream: str, partitions: int) -> int | None:
     Returns:
         A partition below *partitions*; None for a name that is no stream's.
     """
+    # Anybody who can write to Kafka makes up names, of any length: such aren't remembered.
+    return _partition_of(stream, partitions) if len(stream) <= LONGEST else None
+
+
+@lru_cache(maxsize=65_536)
+def _partition_of(stream: str, partitions: int) -> int | None:
     if match := _OF_LOG.fullmatch(stream):
         partition = int(match["partition"])
         return partition if partition < partitions else None

@@ -1,8 +1,9 @@
 """Folding some records of one partition into rows: pure, given the states at hand."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 
 from events import envelope
 from events.acceptance import Judged, PartitionState, judge
@@ -13,6 +14,12 @@ from services.projections import tables
 from services.projections.bookkeeping import QUARANTINE, RECENT_RECORD, STREAM_HEAD
 from services.projections.states import States, staff_of
 from services.projections.tables import Projection, Row, Table
+
+LARGEST: Final = 1_000
+"""Records in one transaction at most."""
+
+LARGEST_BYTES: Final = 4 * 1024 * 1024
+"""Likewise, of records; ordinary ones have a kilobyte. As objects they take 25 times as much."""
 
 
 @dataclass(slots=True)
@@ -37,15 +44,26 @@ class Folded:
             rows[key] = row
 
 
-def envelopes(records: Iterable[Record]) -> list[Envelope]:
+def portions(records: Sequence[Record]) -> Iterator[Sequence[Record]]:
+    """*records* as they are folded: so many, and so many bytes, in one transaction at most."""
+    first = size = 0
+    for at, record in enumerate(records):
+        length = len(record.value or b"")
+        if at - first == LARGEST or (at > first and size + length > LARGEST_BYTES):
+            yield records[first:at]
+            first, size = at, 0
+        size += length
+    if first < len(records):
+        yield records[first:]
+
+
+def envelopes(records: Iterable[Record]) -> Iterator[Envelope]:
     """The envelopes among *records*, for preloading; nothing in them is believed yet."""
-    found = []
     for record in records:
         try:
-            found.append(envelope.read(record.value or b""))
+            yield envelope.read(record.value or b"")
         except MalformedError:
             continue
-    return found
 
 
 def fold(

@@ -20,14 +20,11 @@ from events.canonical import digest
 from events.log.port import EventLog, LogUnavailableError
 from events.records import QUARANTINED, HaltError, Record
 from services.projections import bookkeeping, metrics
-from services.projections.batch import Folded, envelopes, fold
+from services.projections.batch import LARGEST, Folded, envelopes, fold, portions
 from services.projections.database import translated
 from services.projections.port import ProjectionUnavailableError
 from services.projections.states import States, needs_of
 from services.projections.writing import FenceError, Stored, load, write
-
-LARGEST: Final = 1_000
-"""Records in one transaction at most."""
 
 AGAIN_AFTER: Final = timedelta(milliseconds=250)
 """How long to wait before trying again what wasn't available."""
@@ -115,8 +112,8 @@ class Projector:
                 fresh = records
                 if known:
                     fresh, known = self._known_again(stored, records), False
-                for first in range(0, len(fresh), LARGEST):
-                    stored = await self._batch(stored, states, fresh[first : first + LARGEST])
+                for some in portions(fresh):
+                    stored = await self._batch(stored, states, some)
 
     async def _check_end(self, stored: Stored) -> None:
         end = await self._source.log.end(self._partition)

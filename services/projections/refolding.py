@@ -15,12 +15,10 @@ from typing import Any, Final
 from events.acceptance import PartitionState
 from events.log.bulk import bounds, bulk_read
 from events.log.clients import Connection
-from services.projections.batch import envelopes, fold
+from services.projections.batch import envelopes, fold, portions
 from services.projections.states import States, needs_of
 from services.projections.tables import Row, Table
 from services.projections.tables.table import MOMENT, TEXT
-
-AT_ONCE: Final = 1_000
 
 POSITION: Final = Table(
     "partition_state",
@@ -91,8 +89,7 @@ class Folding:
         state.heads = states.heads
         last = None
         for records in bulk_read(self.kafka, self.topic, partition, 0, end):
-            for first in range(0, len(records), AT_ONCE):
-                some = records[first : first + AT_ONCE]
+            for some in portions(records):
                 states.begin(needs_of(envelopes(some)))
                 batch = fold(self.topic, state, states, some, self.keys, kept_since=self.recent)
                 for table, rows in batch.rows.items():

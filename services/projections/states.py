@@ -64,7 +64,9 @@ class Needs:
     sessions: set[str] = field(default_factory=set)
 
     def add(self, read: Envelope) -> None:
-        """What this envelope, should it count, will ask for."""
+        """What this envelope, should it count, will ask for; nothing where it can't."""
+        if not all(map(streams.is_name, (read.subject, *read.basis))):
+            return
         self.heads.update((read.subject, *read.basis))
         subject = streams.subject_id(read.subject)
         match streams.kind(read.subject):

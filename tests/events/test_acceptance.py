@@ -1,11 +1,14 @@
 """The acceptance rule: every fate, in the rule's order."""
 
+import gc
+import tracemalloc
+
 import pytest
 
 from events import marks, streams
 from events.acceptance import PartitionState, judge, names
 from events.canonical import digest
-from events.records import Fate, HoleError, Record
+from events.records import QUARANTINED, Fate, HoleError, Record
 from tests.events.records import (
     ACCOUNT,
     CODES,
@@ -228,3 +231,30 @@ class TestNames:
     @pytest.mark.parametrize("value", [None, b"x"])
     def test_garbage_names_nothing(self, value: bytes | None) -> None:
         assert names(value) == set()
+
+
+class TestWhatAnybodyMadeUp:
+    """Records without a good MAC, from whoever may write to Kafka, cost a reader no memory."""
+
+    @pytest.mark.parametrize(
+        "made_up",
+        [
+            {"data": {"a": [{}] * 20_000}},  # As objects, 25 times as long as in bytes.
+            {"subject": "x/" + "y" * 60_000},
+            {"basis": " ".join(f"{number:05}=-" for number in range(7_500))},
+        ],
+        ids=lambda made_up: next(iter(made_up)),
+    )
+    def test_is_not_remembered(self, made_up: dict[str, object]) -> None:
+        partition = Partition()
+        values = [altered(sealed(STREAM, id=uuid()), **made_up) for _ in range(60)]
+        assert all(60_000 < len(value) <= 65_536 for value in values)
+        tracemalloc.start()
+        try:
+            for value in values:
+                assert partition.put(value).fate in QUARANTINED
+            gc.collect()
+            kept, _ = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert kept < 1_000_000

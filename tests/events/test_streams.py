@@ -65,3 +65,16 @@ def test_the_logs_own_stream_is_its_partitions() -> None:
 )  # fmt: skip
 def test_what_is_no_streams_name_has_no_partition(name: str) -> None:
     assert streams.partition_of(name, 6) is None
+    assert not streams.is_name(name)
+
+
+@pytest.mark.parametrize("stream", [*(one for one, _ in OF_ORGANISATION), streams.log(5)])
+def test_names_are_known_without_their_partitions(stream: str) -> None:
+    assert streams.is_name(stream)
+
+
+def test_the_longest_name_is_one() -> None:
+    longest = streams.command(ORGANISATION, "k" * 64, "c" * 64)
+    assert streams.is_name(longest)
+    assert streams.partition_of(longest, 6) is not None
+    assert len(longest) < streams.LONGEST
