@@ -116,7 +116,9 @@ UNAVAILABLE: Final[tuple[type[Exception], ...]] = (
 
 
 def handle_problems(app: FastAPI) -> None:
-    """Let *app* answer errors as problems."""
+    """Let *app* answer errors as problems, an address with a slash too many among them."""
+    # It would be sent on to where the Host header says, without TLS: a link's ticket with it.
+    app.router.redirect_slashes = False
     kinds: tuple[type[Exception], ...] = (Problem, *UNAVAILABLE)
     for kind in kinds:
         app.add_exception_handler(kind, _known)

@@ -326,6 +326,12 @@ class TestLoginPage:
     async def test_a_host_header_decides_nothing(
         self, system: System, http: httpx.AsyncClient
     ) -> None:
-        answer = await http.get(f"{system.auth}/login", headers={"host": "evil.example"})
-        assert answer.status_code == 200
-        assert "evil.example" not in answer.text + str(answer.headers)
+        for host in ("evil.example", "["):
+            answer = await http.get(f"{system.auth}/login", headers={"host": host})
+            assert answer.status_code == 200
+            assert "evil.example" not in answer.text + str(answer.headers)
+            ticket = "t" * 43
+            for path in ("/login/", f"/password/{ticket}/"):
+                away = await http.get(f"{system.auth}{path}", headers={"host": host})
+                assert away.status_code == 404
+                assert "location" not in away.headers

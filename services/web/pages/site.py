@@ -162,8 +162,10 @@ def _other_name_of(url: str, host: str) -> bool:
     Typed by developers alone; cookies and the Origin of forms wouldn't fit. Elsewhere the Host
     header decides nothing: what stands behind a proxy may see any.
     """
-    own, asked = urlsplit(url), urlsplit(f"//{host}")
-    names = {own.hostname, asked.hostname}
+    try:
+        names = {urlsplit(url).hostname, urlsplit(f"//{host}").hostname}
+    except ValueError:  # No name at all, such as "[".
+        return False
     return len(names) == 2 and names <= _LOOPBACK
 
 

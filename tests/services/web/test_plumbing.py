@@ -75,6 +75,7 @@ async def test_every_answer_has_the_security_headers(http: httpx.AsyncClient) ->
         ("/fails/problem", 409, "choice-unavailable"),
         ("/fails/bug", 500, "error"),
         ("/nowhere", 404, "not-found"),
+        ("/caller/", 404, "not-found"),
     ],
 )
 async def test_errors_are_problems_that_tell_nothing_more(
