@@ -43,10 +43,17 @@ def text(shortest: int, longest: int) -> StringConstraints:
 
 Reason = Annotated[str, text(1, 500)]
 _UNSEEN_BUT_SPACES: Final = (
-    r"\x00-\x1f\x7f-\xa0\xad\u061c\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff"
+    r"\x00-\x1f\x7f-\xa0\xad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f"
+    r"\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0"
+    r"\ufff0-\ufffb"
+    # Beyond \uffff there is no escape that both JSON Schema and our reader know.
+    f"{chr(0x1BCA0)}-{chr(0x1BCA3)}{chr(0x1D173)}-{chr(0x1D17A)}{chr(0xE0000)}-{chr(0xE0FFF)}"
 )
 _UNSEEN: Final = rf"\x20{_UNSEEN_BUT_SPACES}"
-"""White space, controls, and what turns or hides text."""
+"""
+White space, controls, what turns or hides text, and what shows nothing at all: Unicode's
+`Default_Ignorable_Code_Point` and two blanks that are letters or symbols to it.
+"""
 _USERNAME: Final = rf"^[^{_UNSEEN}]([^{_UNSEEN_BUT_SPACES}]*[^{_UNSEEN}])?$"
 """Two that look alike aren't two by what isn't seen; and what isn't typed, nobody can log in by."""
 Username = Annotated[str, StringConstraints(max_length=128, pattern=_USERNAME)]

@@ -256,3 +256,22 @@ def test_a_moment_that_there_is_not_in_utc_is_none(moment: str) -> None:
         commands.parse_command(
             "set_two_factor_policy", SAMPLES["set_two_factor_policy"] | {"from": moment}
         )
+
+
+@pytest.mark.parametrize(
+    "unseen",
+    [
+        "\u034f", "\u115f", "\u17b4", "\u180b", "\u2800", "\u3164", "\ufe0f", "\uffa0", "\ufff9",
+        "\U0001bca0", "\U0001d173", "\U000e0061", "\U000e0100",
+    ],
+)  # fmt: skip
+def test_names_that_look_alike_are_not_two_by_what_shows_nothing(unseen: str) -> None:
+    for member, value in (("username", f"ad{unseen}a"), ("email", f"ad{unseen}a@agency.example")):
+        for name in ("register_staff", "change_staff_details"):
+            with pytest.raises(UnreadableCommandError):
+                commands.parse_command(name, SAMPLES[name] | {member: value})
+
+
+@pytest.mark.parametrize("username", ["ада", "名前", "Ünïcode", "a b", "สมชาย", "علي", "ada🙂"])
+def test_a_username_may_be_of_any_script(username: str) -> None:
+    commands.parse_command("register_staff", SAMPLES["register_staff"] | {"username": username})
