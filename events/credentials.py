@@ -55,6 +55,11 @@ class Failures(State):
         recent = (*self.recent, at)[-KEPT_FAILURES:]
         return self.model_copy(update={"in_a_row": self.in_a_row + 1, "recent": recent})
 
+    def beside(self, other: "Failures") -> Self:
+        """With those of *other* among the recent ones; the row is this one's own."""
+        recent = tuple(sorted((*self.recent, *other.recent))[-KEPT_FAILURES:])
+        return self.model_copy(update={"recent": recent})
+
     def row_ended(self) -> Self:
         """A success: the row is over; when the failures were is still so."""
         return self.model_copy(update={"in_a_row": 0})

@@ -1,6 +1,7 @@
 """Loads for decisions, each out of one snapshot."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -51,12 +52,13 @@ class PgLoads:
             partition,
             stream,
         )
-        if row["person"] is not None:
-            return rows.loaded_person(row)
         tried = row["stranger"]
+        stranger = Stranger.model_validate_json(tried) if tried else Stranger()
+        if row["person"] is not None:
+            return replace(rows.loaded_person(row), before=stranger.failed_logins)
         return LoadedStranger(
             username_digest=username_digest,
-            stranger=Stranger.model_validate_json(tried) if tried else Stranger(),
+            stranger=stranger,
             heads={stream: row["stranger_head"]},
             place=rows.place(row, "stranger_"),
         )

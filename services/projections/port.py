@@ -6,10 +6,11 @@ on it is appended on condition of those heads, so a stale load can propose, but 
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal, Protocol
 
+from events.credentials import Failures
 from events.facts import Counted, Heads, Position
 from events.organisation import Organisation
 from events.person import Person
@@ -47,12 +48,14 @@ class LoadedPerson:
 
     Attributes:
         heads: Of the person's account, codes, guesses and links, and of the organisation.
+        before: Failed logins with the username, where they were loaded by it, while nobody held it.
     """
 
     person: Person
     organisation: Organisation
     heads: Heads
     place: Place
+    before: Failures = field(default_factory=Failures)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,9 +18,10 @@ Finishing a login: one decision on password and code together, after both were c
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Final, Literal
 
 from events import streams
+from events.credentials import Failures
 from events.log.proposal import Draft
 from events.organisation import Policy
 from events.person import Person
@@ -37,6 +38,8 @@ from services.auth.domain.decision import (
     organisation,
 )
 from services.auth.domain.errors import StepUpUnavailableError, TooManyAttemptsError
+
+_NONE: Final = Failures()
 
 CodeRefusal = Literal["wrong_code", "code_already_used", "codes_paused", "authenticator_suspended"]
 
@@ -75,14 +78,24 @@ class NewSession:
     device: str
 
 
-def refuse_while_paused(person: Person, device: str | None, now: datetime) -> None:
+def refuse_while_paused(
+    person: Person, device: str | None, now: datetime, before: Failures = _NONE
+) -> None:
     """
     Before anything is hashed, and again on each load: a paused try is not even looked at.
+
+    Args:
+        person: As loaded.
+        device: The known device that it comes from.
+        now: The decision's clock.
+        before: Failed logins with the username while nobody held it: a pause that ended as somebody
+            got the name would tell whoever brought it about.
 
     Raises:
         TooManyAttemptsError: Failed logins pause this username, or this device of its owner.
     """
-    pause = throttle.login_pause(throttle.lane(person, device), now)
+    lane = throttle.lane(person, device)
+    pause = throttle.login_pause(lane.beside(before) if device is None else lane, now)
     if pause > timedelta(0):
         raise TooManyAttemptsError(pause)
 

@@ -153,7 +153,8 @@ class _Finish:
         """A paused try is neither hashed nor appended."""
         now = self._ground.now()
         if isinstance(subject, LoadedPerson):
-            login.refuse_while_paused(subject.person, self._device(subject), now)
+            device = self._device(subject)
+            login.refuse_while_paused(subject.person, device, now, subject.before)
             return
         pause = throttle.login_pause(subject.stranger.failed_logins, now)
         if pause > timedelta(0):

@@ -33,14 +33,14 @@ class MemoryLoads:
         self._seen: dict[str, datetime] = {}
 
     async def by_username(self, username_digest: str) -> LoadedPerson | LoadedStranger:
-        for person in self._people():
-            if person.username_digest == username_digest and not person.forgotten:
-                return self._loaded(person)
         stream = streams.stranger(username_digest)
         found = Stranger()
         for counted in _counted(self._strangers):
             if counted.stream == stream:
                 found = stranger.evolve(found, counted)
+        for person in self._people():
+            if person.username_digest == username_digest and not person.forgotten:
+                return replace(self._loaded(person), before=found.failed_logins)
         heads = {stream: _state(self._strangers).heads.get(stream)}
         return LoadedStranger(username_digest, found, heads, _place(self._strangers))
 

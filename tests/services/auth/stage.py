@@ -187,9 +187,11 @@ class Stage:
         password: str | None = GOOD,
         enrolled: bool = False,
         role: Role = "staff",
+        username: str = "",
     ) -> Somebody:
         """Somebody registered, with a password, with an authenticator where *enrolled*."""
-        somebody = Somebody(organisation_id, str(uuid4()), f"user.{uuid4().hex[:10]}")
+        name = username or f"user.{uuid4().hex[:10]}"
+        somebody = Somebody(organisation_id, str(uuid4()), name)
         self._everybody.setdefault(organisation_id, []).append(somebody)
         data_key = token_bytes(32)
         details = Details(somebody.username, f"{somebody.username}@test.example", "Sam Smith")

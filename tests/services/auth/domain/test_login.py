@@ -278,3 +278,12 @@ def test_whose_failures_are_shown_depends_on_nothing_but_failed_logins() -> None
     somebody = enrolled(wrong_codes=failures(100), wrong_passwords=failures(100))
     login.refuse_while_paused(somebody, None, NOW)
     assert somebody.staff_id == STAFF
+
+
+def test_what_failed_while_nobody_had_the_username_pauses_it_still() -> None:
+    """Else the pause would end as somebody gets it, before the eyes of whoever brought it about."""
+    somebody = person(failed_logins=failures(2))
+    with pytest.raises(TooManyAttemptsError):
+        login.refuse_while_paused(somebody, None, NOW, failures(18))
+    login.refuse_while_paused(somebody, DEVICE, NOW, failures(18))
+    login.refuse_while_paused(somebody, None, NOW + timedelta(hours=1), failures(18))

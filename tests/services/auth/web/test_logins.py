@@ -164,6 +164,18 @@ class TestPauses:
         real.ahead += timedelta(seconds=6)
         (await web.login(sam)).expect(200, outcome="logged_in")
 
+    async def test_a_pause_does_not_end_as_somebody_gets_the_username(self, real: Stage) -> None:
+        web, org, name = real.open(), await real.organisation(), "about.to.join"
+        for _ in range(8):  # The pause is half a minute by then: longer than this takes anywhere.
+            real.ahead += timedelta(minutes=1)
+            (await web.login(name, BETTER)).expect(401, "invalid-credentials")
+        real.ahead -= timedelta(minutes=8)
+        (await web.login(name, BETTER)).expect(429, "too-many-attempts")
+        sam = await real.person(org, username=name)
+        (await web.login(sam)).expect(429, "too-many-attempts")
+        real.ahead += timedelta(minutes=1)
+        (await web.login(sam)).expect(200, outcome="logged_in")
+
     async def test_nobody_pauses_a_step_up_on_a_known_device(self, real: Stage) -> None:
         web, eve = real.open(), await real.person(await real.organisation(), enrolled=True)
         body = (await web.login(eve, code=real.code(eve))).body
