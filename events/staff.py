@@ -235,7 +235,9 @@ class PasswordRepeated(Fact):
 
 class PasswordLinkIssued(Fact):
     """
-    A link for a new password; its ticket derives from this event's id and a server's key.
+    A link for a new password; its ticket derives from the link's id and a server's key.
+
+    The id is a random one, made for this event alone: a ticket is good once.
 
     Attributes:
         link: The link's id.

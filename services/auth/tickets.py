@@ -3,8 +3,8 @@ Tickets: what a caller carries from one step to the next, sealed so that nobody 
 
 Each purpose has its own key and its own length, and is bound to its ciphertext: a ticket that is
 handed to another call than the one it is for is as dead as an old one. The tickets of an e-mailed
-link and of a session are derived instead, from events' ids, so that they can be made again without
-being kept.
+link and of a session are derived instead, from the link's id and an event's, so that they can be
+made again without being kept.
 """
 
 import hmac

@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 from typing import Final
+from uuid import uuid4
 
 import structlog
 
@@ -86,7 +87,9 @@ class PasswordResets:
             done = await ground.earlier(attempt) is not None
             if done or isinstance(loaded, LoadedStranger):
                 return Decided(None)
-            link = ground.new_link(attempt.event_id)
+            # Of its own, never the event's id: that derives from the caller's key, and what counted
+            # under it is forgotten after a week. The same key again would make an old ticket good.
+            link = ground.new_link(str(uuid4()))
             decision = ask_for_link(loaded.person, link, ground.now())
             return Decided(None, ground.propose(decision, loaded, attempt.event_id, caller))
 

@@ -54,6 +54,23 @@ class TestMandatory:
 
 
 class TestLinks:
+    async def test_an_old_ticket_is_made_good_by_no_idempotency_key(self, real: Stage) -> None:
+        web, sam = real.open(), await real.person(await real.organisation())
+        asked = {"username": sam.username}
+        key = "known-to-whoever-asked-first"
+        (await web.post("/api/password-resets", asked, key=key)).expect(202)
+        await web.service.resets.drain()
+        old = await real.mailed(sam)
+        change = (await web.open(old)).expect(200).body["change"]
+        (await web.finish(change, "no_thanks")).expect(200)
+        assert real.world is not None
+        # As the projector does after a week, when it forgets which requests have counted.
+        await real.world.pool.execute("DELETE FROM recent_record")
+        (await web.post("/api/password-resets", asked, key=key)).expect(202)
+        await web.service.resets.drain()
+        (await web.open(old)).expect(410, "ticket-dead")
+        (await web.open(await real.mailed(sam))).expect(200)
+
     async def test_the_answer_to_asking_is_the_same_for_everybody(self, real: Stage) -> None:
         web, sam = real.open(), await real.person(await real.organisation())
         answers = [
