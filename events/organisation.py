@@ -70,11 +70,14 @@ class Policy(State):
         mandatory: Whether 2FA is, or will be, mandatory.
         effective: From when; None: since it was set.
         max_age_days: How old a password may grow, in days; None: any age.
+        was_mandatory: Until when it last was, where that is over; sessions without 2FA that had
+            ended by it don't come back.
     """
 
     mandatory: bool = False
     effective: Moment | None = None
     max_age_days: int | None = None
+    was_mandatory: Moment | None = None
 
     def mandatory_at(self, now: datetime) -> bool:
         """Whether 2FA is mandatory at *now*."""
@@ -108,6 +111,8 @@ def evolve(organisation: Organisation | None, counted: Counted) -> Organisation 
     match fact:
         case TwoFactorPolicyChanged():
             changes = {"mandatory": fact.mandatory, "effective": fact.effective}
+            if organisation.policy.mandatory_at(counted.at):
+                changes["was_mandatory"] = counted.at
         case PasswordExpiryChanged():
             changes = {"max_age_days": fact.max_age_days}
         case _:

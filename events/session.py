@@ -88,7 +88,10 @@ def why_ended(session: SessionFacts, loaded: PersonFacts, now: datetime) -> Ende
         return "too_old"
     if now - session.last_seen >= IDLE:
         return "idle"
-    if loaded.organisation.policy.mandatory_at(now) and not session.two_factor:
+    policy = loaded.organisation.policy
+    if not session.two_factor and (
+        policy.mandatory_at(now) or _is_older(session, policy.was_mandatory)
+    ):
         return "two_factor_mandatory"
     return None
 

@@ -67,6 +67,15 @@ def test_the_newest_policy_holds() -> None:
     assert agency.policy.mandatory_from(later(0)) is None
 
 
+def test_until_when_it_was_mandatory_is_remembered() -> None:
+    never = organisation(policy(mandatory=True, starts=3600), policy(mandatory=False))
+    assert never.policy.was_mandatory is None
+    for after in (policy(mandatory=False), policy(mandatory=True, starts=3600)):
+        assert organisation(policy(mandatory=True), after).policy.was_mandatory == later(2)
+    again = organisation(policy(mandatory=True), policy(mandatory=False), policy(mandatory=False))
+    assert again.policy.was_mandatory == later(2)
+
+
 def test_expiry_and_policy_leave_each_other_alone() -> None:
     expiry = PasswordExpiryChanged(max_age_days=90, reason="Asked for.")
     agency = organisation(expiry, policy(mandatory=True))

@@ -94,6 +94,14 @@ class TestWhyEnded:
         session = Session(two_factor=False)
         assert why_ended(session, loaded, NOW - timedelta(milliseconds=1)) is None
         assert why_ended(session, loaded, NOW) == "two_factor_mandatory"
+
+    def test_one_that_a_mandatory_policy_ended_does_not_come_back_with_another(self) -> None:
+        policy = Policy(was_mandatory=START + timedelta(seconds=30))
+        loaded = replace(LOADED, organisation=ORGANISATION.model_copy(update={"policy": policy}))
+        assert why_ended(Session(two_factor=False), loaded, NOW) == "two_factor_mandatory"
+        assert why_ended(Session(), loaded, NOW) is None
+        later = Session(two_factor=False, started=START + timedelta(seconds=31))
+        assert why_ended(later, loaded, NOW) is None
         assert why_ended(Session(), loaded, NOW) is None
 
 
