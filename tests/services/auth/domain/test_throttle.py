@@ -13,21 +13,37 @@ from services.auth.domain import throttle
 from tests.services.auth.domain.people import DEVICE, NOW, enrolled, failures, link, person
 
 
+def failed_at(*seconds: int) -> Failures:
+    """A failure so many seconds after `NOW` each, oldest first."""
+    recent = tuple(NOW + timedelta(seconds=at) for at in seconds)
+    return Failures(in_a_row=len(recent), recent=recent)
+
+
 class TestLoginPause:
     @pytest.mark.parametrize(
         ("count", "pause"),
         [
-            (0, 0), (3, 0), (4, 2), (5, 5), (6, 10), (7, 10), (8, 30), (10, 60), (15, 300),
-            (20, 900), (1000, 900),
+            (0, 0), (3, 0), (4, 2), (5, 5), (6, 10), (7, 10), (8, 30), (9, 30), (10, 60),
+            (14, 60), (15, 300), (19, 300), (20, 900), (1000, 900),
         ],
     )  # fmt: skip
     def test_grows_with_failures(self, count: int, pause: int) -> None:
         assert throttle.login_pause(failures(count), NOW) == timedelta(seconds=pause)
 
+    def test_as_many_failures_are_kept_as_the_longest_takes(self) -> None:
+        some = Failures()
+        for _ in range(25):
+            some = some.failed(NOW)
+        assert throttle.login_pause(some, NOW) == timedelta(minutes=15)
+
     def test_runs_from_the_newest_failure(self) -> None:
-        some = failures(5)
+        some = failed_at(-40, -30, -20, -10, 0)
         assert throttle.login_pause(some, NOW + timedelta(seconds=4)) == timedelta(seconds=1)
         assert throttle.login_pause(some, NOW + timedelta(seconds=5)) == timedelta(0)
+
+    def test_a_failure_of_an_hour_ago_counts_no_more(self) -> None:
+        assert throttle.login_pause(failed_at(-3599, 0, 0, 0), NOW) == timedelta(seconds=2)
+        assert throttle.login_pause(failed_at(-3600, 0, 0, 0), NOW) == timedelta(0)
 
     def test_fades_with_time_alone(self) -> None:
         """A success doesn't reset it: it would tell that there was one."""
@@ -53,6 +69,11 @@ class TestCodesPaused:
             before = NOW + timedelta(seconds=seconds - 1)
             assert throttle.codes_paused(some, before)
         assert not throttle.codes_paused(some, NOW + timedelta(seconds=seconds))
+
+    def test_they_are_paused_from_the_newest_on(self) -> None:
+        some = failed_at(-80, -60, -40, -20, 0)
+        assert throttle.codes_paused(some, NOW + timedelta(seconds=29))
+        assert not throttle.codes_paused(some, NOW + timedelta(seconds=30))
 
     def test_a_success_ends_the_row(self) -> None:
         assert not throttle.codes_paused(failures(50).row_ended(), NOW)
