@@ -41,6 +41,8 @@ from tests.services.auth.domain.people import (
 SESSION = NewSession(session=LINK, token_digest="2" * 64, device=DEVICE)
 NEW_LINK = NewLink(LINK, "3" * 64)
 OLD = Policy(max_age_days=5)
+KNOWN = "00000000-0000-4000-8000-0000000000df"
+"""A device that logged in before; `SESSION` would make another known."""
 
 
 @dataclass
@@ -87,6 +89,9 @@ class TestTruthTable:
         )
         assert fact(decided).outcome == outcome
         assert (fact(decided).session is not None) == (outcome == "succeeded")
+        leads_on = outcome in {"reset_required", "two_factor_mandatory"}
+        sent = [draft for draft in decided.drafts if isinstance(draft.fact, PasswordLinkIssued)]
+        assert len(sent) == leads_on
         burned = has_2fa and outcome in {"succeeded", "reset_required", "password_expired"}
         assert fact(decided).time_step == (STEP if burned else None)
 
@@ -159,6 +164,23 @@ class TestFinishLogin:
         _, known = given(somebody).finishes(time_step=STEP, device=DEVICE)
         assert known.basis == relied - {guesses(somebody)}
 
+    def test_whatever_a_right_password_leads_to_relies_on_the_same(self) -> None:
+        """Else the hundredth wrong one could come between, and the right one still be told."""
+        for somebody, policy in (
+            (person(reset_required=True), OPTIONAL), (person(), MANDATORY), (person(), OLD),
+        ):  # fmt: skip
+            _, decided = given(somebody, policy).finishes()
+            relied = {account(somebody), organisation(somebody), guesses(somebody)}
+            assert decided.basis == relied
+
+    def test_a_failure_is_of_the_known_device_it_came_from_and_of_no_new_one(self) -> None:
+        """A stolen device is paused by its own failures; whoever has none makes none known."""
+        for right in (True, False):
+            _, decided = given(enrolled()).finishes(right=right, device=KNOWN)
+            assert (fact(decided).session, fact(decided).device) == (None, KNOWN)
+            _, decided = given(enrolled()).finishes(right=right)
+            assert (fact(decided).session, fact(decided).device) == (None, None)
+
     def test_a_wrong_code_relies_on_no_guesses(self) -> None:
         """Somebody who hammers passwords doesn't get in the way of counting wrong codes."""
         somebody = enrolled()
@@ -202,6 +224,12 @@ class TestFinishLogin:
         aging = Policy(max_age_days=11)
         assert given(person(), aging).finishes()[1].lapses == NOW + timedelta(days=1)
         assert given(person(), OLD).finishes()[1].lapses is None
+
+    def test_a_password_is_too_old_from_the_moment_on_that_it_was_to_last_for(self) -> None:
+        """The people of these tests have had theirs for ten days."""
+        assert given(person(), Policy(max_age_days=11)).finishes()[0] == "succeeded"
+        outcome, decided = given(person(), Policy(max_age_days=10)).finishes()
+        assert (outcome, decided.lapses) == ("password_expired", None)
 
     def test_a_stranger_is_recorded_as_a_wrong_password_is(self) -> None:
         decided = login.attempt_of_stranger("0" * 64, SEALED)
@@ -254,9 +282,11 @@ class TestStepUp:
         assert self.step_up(somebody)[1].basis == {account(somebody), ended}
 
     def test_a_wrong_password_is_a_guess(self) -> None:
-        granted, decided = self.step_up(enrolled(), password_right=False)
-        (draft,) = decided.drafts
-        assert (granted, draft.stream) == (False, guesses(enrolled()))
+        granted, decided = self.step_up(enrolled(), password_right=False, device=KNOWN)
+        wrong = LoginAttempted(
+            outcome="wrong_password", source=SEALED, device=KNOWN, reauthentication=True
+        )
+        assert (granted, decided.drafts) == (False, [Draft(guesses(enrolled()), wrong)])
 
     @pytest.mark.parametrize(
         ("step", "outcome"), [(None, "wrong_code"), (STEP - 1, "code_already_used")]
@@ -267,6 +297,14 @@ class TestStepUp:
         assert isinstance(checked, CodeChecked)
         assert (granted, checked.outcome, checked.time_step) == (False, outcome, None)
         assert checked.token_digest is None
+
+    def test_paused_it_is_not_even_looked_at(self) -> None:
+        guessed = failures(5)
+        with pytest.raises(TooManyAttemptsError):
+            self.step_up(enrolled(failed_logins=guessed))
+        with pytest.raises(TooManyAttemptsError):
+            self.step_up(enrolled(device_failures={KNOWN: guessed}), device=KNOWN)
+        assert self.step_up(enrolled(failed_logins=guessed), device=KNOWN)[0]
 
     def test_there_is_none_without_an_authenticator(self) -> None:
         with pytest.raises(StepUpUnavailableError):
