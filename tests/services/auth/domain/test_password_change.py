@@ -102,6 +102,11 @@ class TestAskForLink:
         later = NOW + timedelta(minutes=1)
         assert password_change.ask_for_link(person(links_asked_for=asked), self.NEW, later).drafts
 
+    def test_it_relies_on_the_account(self) -> None:
+        """Whoever is deactivated meanwhile gets none."""
+        somebody = person()
+        assert password_change.ask_for_link(somebody, self.NEW, NOW).basis == {account(somebody)}
+
     def test_nothing_happens_for_the_deactivated(self) -> None:
         assert not password_change.ask_for_link(person(active=False), self.NEW, NOW).drafts
 
@@ -134,7 +139,7 @@ class TestCheckLinkCode:
         opens, decided = self.check(enrolled(link=link()), step=STEP - 1)
         checked = decided.drafts[0].fact
         assert isinstance(checked, CodeChecked)
-        assert (opens, checked.outcome) == (False, "code_already_used")
+        assert (opens, checked.outcome, checked.time_step) == (False, "code_already_used", None)
 
     def test_the_fifth_wrong_one_kills_the_link_in_the_same_batch(self) -> None:
         somebody = enrolled(link=link(wrong_codes=4))
@@ -143,6 +148,10 @@ class TestCheckLinkCode:
         assert not opens
         assert decided.drafts[1:] == [killed]
         assert not self.check(enrolled(link=link(wrong_codes=3)))[1].drafts[1:]
+
+    def test_a_right_one_after_four_wrong_ones_opens_and_kills_nothing(self) -> None:
+        opens, decided = self.check(enrolled(link=link(wrong_codes=4)), step=STEP)
+        assert (opens, [type(draft.fact) for draft in decided.drafts]) == (True, [CodeChecked])
 
     def test_a_suspended_authenticator_opens_no_link_either(self) -> None:
         opens, _ = self.check(enrolled(link=link(), wrong_codes=failures(100)), step=STEP)
@@ -193,10 +202,22 @@ class TestFinishChange:
         enrolment = TwoFactorEnrolled(authenticator=ENTRY, method="totp", time_step=STEP)
         assert decided.drafts[1].fact == enrolment
 
+    def test_setting_up_relies_on_what_was_shown_however_it_was_opened(self) -> None:
+        """Another authenticator that is shown meanwhile stands among the links."""
+        somebody = person(proposed=(LINK, STAFF))
+        assert links(somebody) in finish(somebody, NEW_AUTHENTICATOR, change=EXPIRED).basis
+        without = finish(somebody, credentials("no_thanks"), change=EXPIRED)
+        assert without.basis == {organisation(somebody), codes(somebody)}
+
     def test_a_new_secrets_code_may_be_of_a_step_that_the_old_ones_had(self) -> None:
         """Whoever scans quickly has given both codes within the same 30 seconds."""
         somebody = enrolled(link=link(), proposed=(LINK, STAFF), last_time_step=STEP)
         assert finish(somebody, NEW_AUTHENTICATOR).drafts[1:]
+
+    def test_nothing_is_set_once_the_authenticator_shown_is_gone(self) -> None:
+        somebody = person(link=link(), proposed=(LINK, STAFF))
+        with pytest.raises(TicketDeadError):
+            finish(somebody, replace(NEW_AUTHENTICATOR, authenticator=None))
 
     def test_a_wrong_first_code_sets_nothing(self) -> None:
         with pytest.raises(WrongCodeError):
@@ -243,6 +264,10 @@ class TestFinishChange:
         with pytest.raises(TicketDeadError):
             finish(somebody, credentials("no_thanks"))
 
+    def test_what_was_opened_by_a_login_is_dead_for_the_deactivated(self) -> None:
+        with pytest.raises(TicketDeadError):
+            finish(person(active=False), credentials("no_thanks"), change=EXPIRED)
+
     def test_it_is_dead_after_its_time(self) -> None:
         late = replace(EXPIRED, expires=NOW)
         with pytest.raises(TicketDeadError):
@@ -268,6 +293,9 @@ class TestFinishChange:
         assert kept.lapses == EXPIRED.expires
         linked = person(link=link(), proposed=(LINK, STAFF))
         assert finish(linked, NEW_AUTHENTICATOR, MANDATORY).drafts
+        assert finish(linked, NEW_AUTHENTICATOR, policy).lapses == CHANGE.expires
+        both = finish(enrolled(), credentials("keep_existing"), policy, EXPIRED)
+        assert both.lapses == EXPIRED.expires
 
 
 def test_showing_an_authenticator_is_recorded() -> None:
@@ -275,6 +303,8 @@ def test_showing_an_authenticator_is_recorded() -> None:
     decided = password_change.propose_authenticator(somebody, CHANGE, STAFF, NOW)
     proposed = AuthenticatorProposed(change=LINK, candidate=STAFF)
     assert decided.drafts == [Draft(links(somebody), proposed)]
+    assert decided.basis == {account(somebody)}
+    assert decided.lapses == CHANGE.expires
     with pytest.raises(TicketDeadError):
         password_change.propose_authenticator(person(credential_version=1), CHANGE, STAFF, NOW)
 
