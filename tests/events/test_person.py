@@ -82,6 +82,7 @@ class TestRegistration:
         assert (somebody.staff_id, somebody.organisation_id) == (STAFF, ORGANISATION)
         assert somebody.registered == later(0)
         assert (somebody.active, somebody.password, somebody.enrolled) == (True, None, False)
+        assert (somebody.forgotten, somebody.reset_required) == (False, False)
         assert (somebody.credential_version, somebody.last_time_step) == (0, -1)
 
     @pytest.mark.parametrize("fact", [PASSWORD, ENROLLED, login("succeeded"), link()])
@@ -89,10 +90,11 @@ class TestRegistration:
         stream = streams.account(ORGANISATION, STAFF)
         assert evolve(None, folding.counted(stream, fact)) is None
 
-    def test_a_fold_survives_being_stored(self) -> None:
+    @pytest.mark.parametrize("factor", [[], [ENROLLED], [ENROLLED, DISABLED]], ids=len)
+    def test_a_fold_survives_being_stored(self, factor: list[Fact]) -> None:
         somebody = person(
-            PASSWORD, ENROLLED, link(), login("wrong_code", device=DEVICE),
-            AuthenticatorProposed(change=uuid(), candidate=uuid()), DISABLED,
+            PASSWORD, *factor, link(), login("wrong_code", device=DEVICE),
+            AuthenticatorProposed(change=uuid(), candidate=uuid()),
         )  # fmt: skip
         assert Person.model_validate_json(somebody.model_dump_json()) == somebody
 
@@ -183,12 +185,27 @@ class TestCredentials:
         assert person(ENROLLED, DISABLED, earlier).last_time_step == 100
         assert person(ENROLLED, login("succeeded", time_step=99)).last_time_step == 100
 
+    def test_another_authenticator_begins_without_wrong_codes(self) -> None:
+        somebody = person(ENROLLED, login("wrong_code"), code("link", "wrong_code"), ENROLLED)
+        assert somebody.wrong_codes == somebody.wrong_link_codes == Failures()
+
     def test_disabling_lifts_the_suspension(self) -> None:
         somebody = person(ENROLLED, login("wrong_code"), code("link", "wrong_code"), DISABLED)
         assert somebody.second_factor == Disabled(
             cause="administrator", since=later(4), by=f"staff/{ADMINISTRATOR}"
         )
         assert somebody.wrong_codes == somebody.wrong_link_codes == Failures()
+
+    def test_deactivating_leaves_the_credentials_for_whoever_asks_what_they_were(self) -> None:
+        somebody = person(PASSWORD, ENROLLED, DEACTIVATED)
+        assert (somebody.active, somebody.forgotten) == (False, False)
+        assert (somebody.password is not None, somebody.enrolled) == (True, True)
+
+    def test_reactivating_begins_without_wrong_codes_and_a_required_reset(self) -> None:
+        wrong = [login("wrong_code"), code("link", "wrong_code")]
+        somebody = person(PASSWORD, ENROLLED, RESET, *wrong, DEACTIVATED, REACTIVATED)
+        assert somebody.wrong_codes == somebody.wrong_link_codes == Failures()
+        assert not somebody.reset_required
 
     def test_reactivating_brings_no_credential_back(self) -> None:
         somebody = person(PASSWORD, ENROLLED, DEACTIVATED, REACTIVATED)
@@ -240,9 +257,11 @@ class TestLogins:
         assert somebody.wrong_passwords.in_a_row == 0
 
     def test_a_right_password_without_a_code_verifies_nothing(self) -> None:
-        somebody = person(login("wrong_code"), login("two_factor_mandatory"))
+        wrong = [login("wrong_password"), login("wrong_code")]
+        somebody = person(*wrong, login("two_factor_mandatory"))
         assert somebody.verified is None
-        assert somebody.wrong_codes.in_a_row == 1
+        assert (somebody.wrong_passwords.in_a_row, somebody.wrong_codes.in_a_row) == (0, 1)
+        assert somebody.failed_logins.in_a_row == 2
 
     def test_a_known_devices_failures_are_its_own(self) -> None:
         somebody = person(
@@ -251,6 +270,13 @@ class TestLogins:
         assert somebody.device_failures[DEVICE].in_a_row == 1
         back = person(login("wrong_password", device=DEVICE), login("succeeded", device=DEVICE))
         assert back.device_failures[DEVICE] == Failures()
+
+    def test_only_a_login_from_the_device_itself_forgets_its_failures(self) -> None:
+        """With an expired password nobody is in yet; a stolen device could still be guessing."""
+        failed = login("wrong_password", device=DEVICE)
+        for other in (login("password_expired", device=DEVICE), login("succeeded")):
+            somebody = person(failed, other)
+            assert somebody.device_failures == {DEVICE: Failures(in_a_row=1, recent=(later(1),))}
 
     def test_a_device_that_guessed_too_often_is_let_in_with_a_new_password(self) -> None:
         somebody = person(login("wrong_password", device=DEVICE), PASSWORD)
@@ -292,9 +318,18 @@ class TestLinks:
         assert (somebody.link.wrong_codes, somebody.wrong_link_codes.in_a_row) == (0, 1)
 
     def test_a_code_accepted_by_link_is_burned_but_verifies_no_session(self) -> None:
-        somebody = person(ENROLLED, link(), code("link", "accepted", time_step=130, link=LINK))
+        wrong = code("link", "wrong_code", link=LINK)
+        right = code("link", "accepted", time_step=130, link=LINK)
+        somebody = person(ENROLLED, login("wrong_code"), link(), wrong, right)
         assert somebody.last_time_step == 130
         assert somebody.verified is None
+        # The row of those given by links is over, and no other.
+        assert (somebody.wrong_link_codes.in_a_row, somebody.wrong_codes.in_a_row) == (0, 1)
+
+    @pytest.mark.parametrize("purpose", ["link", "step_up"])
+    def test_a_code_that_is_not_accepted_burns_nothing_whatever_it_says(self, purpose: str) -> None:
+        somebody = person(ENROLLED, code(purpose, "code_already_used", time_step=130))
+        assert (somebody.last_time_step, somebody.verified) == (100, None)
 
     def test_a_killed_link_is_spent(self) -> None:
         killed = person(link(), PasswordLinkKilled(link=LINK, cause="wrong_codes")).link
