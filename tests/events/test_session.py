@@ -7,11 +7,12 @@ import pytest
 
 from events.organisation import Organisation, Policy
 from events.person import Person
-from events.session import ABSOLUTE, IDLE, STEP_UP, expires_at, is_fresh, why_ended
+from events.session import ABSOLUTE, IDLE, expires_at, is_fresh, why_ended
 from events.staff import Role
 
 START = datetime(2026, 11, 24, 9, tzinfo=UTC)
 STAFF = "00000000-0000-4000-8000-00000000000a"
+OTHER = "00000000-0000-4000-8000-00000000000b"
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,9 @@ class TestWhyEnded:
         away = replace(LOADED, person=PERSON.model_copy(update={"active": False}))
         assert why_ended(Session(), away, NOW) == "deactivated"
 
+    def test_it_holds_for_nobody_else(self) -> None:
+        assert why_ended(Session(staff_id=OTHER), LOADED, NOW) == "deactivated"
+
     def test_it_ends_when_a_credential_moves(self) -> None:
         assert why_ended(Session(credential_version=1), LOADED, NOW) == "credentials_changed"
 
@@ -76,17 +80,19 @@ class TestWhyEnded:
     @pytest.mark.parametrize(
         ("now", "why"),
         [
-            (START + IDLE - timedelta(milliseconds=1), None),
-            (START + IDLE, "idle"),
-            (START + ABSOLUTE, "too_old"),
+            (START + timedelta(minutes=30, milliseconds=-1), None),
+            (START + timedelta(minutes=30), "idle"),
+            (START + timedelta(hours=10), "too_old"),
         ],
     )
-    def test_it_ends_when_it_is_not_used(self, now: datetime, why: str | None) -> None:
+    def test_it_ends_after_half_an_hour_unused(self, now: datetime, why: str | None) -> None:
         assert why_ended(Session(), LOADED, now) == why
 
     def test_it_ends_after_ten_hours_however_much_it_is_used(self) -> None:
-        now = START + ABSOLUTE
+        now = START + timedelta(hours=10)
         assert why_ended(Session(last_seen=now), LOADED, now) == "too_old"
+        before = now - timedelta(milliseconds=1)
+        assert why_ended(Session(last_seen=before), LOADED, before) is None
 
     def test_one_without_two_factors_ends_when_they_become_mandatory(self) -> None:
         policy = Policy(mandatory=True, effective=NOW)
@@ -111,6 +117,6 @@ def test_it_expires_at_the_earlier_of_both_limits() -> None:
 
 
 def test_a_step_up_is_fresh_for_ten_minutes() -> None:
-    assert is_fresh(START, START + STEP_UP - timedelta(milliseconds=1))
-    assert not is_fresh(START, START + STEP_UP)
+    assert is_fresh(START, START + timedelta(minutes=10, milliseconds=-1))
+    assert not is_fresh(START, START + timedelta(minutes=10))
     assert not is_fresh(None, START)
