@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from events import streams
 from events.facts import Fact
+from events.marks import Tick
 from events.organisation import (
     Organisation,
     OrganisationRegistered,
@@ -74,6 +75,16 @@ def test_until_when_it_was_mandatory_is_remembered() -> None:
         assert organisation(policy(mandatory=True), after).policy.was_mandatory == later(2)
     again = organisation(policy(mandatory=True), policy(mandatory=False), policy(mandatory=False))
     assert again.policy.was_mandatory == later(2)
+
+
+def test_nothing_else_in_its_stream_changes_it() -> None:
+    agency = organisation(policy(mandatory=True))
+    assert evolve(agency, folding.counted(STREAM, Tick(), 9)) == agency
+
+
+def test_a_policy_that_is_off_starts_at_no_moment() -> None:
+    off = organisation(policy(mandatory=False, starts=3600)).policy
+    assert (off.mandatory_from(later(0)), off.mandatory_at(later(3600))) == (None, False)
 
 
 def test_expiry_and_policy_leave_each_other_alone() -> None:

@@ -1,7 +1,7 @@
 """In what portions records are folded, and what is asked for before."""
 
 from events import streams
-from events.acceptance import Record
+from events.records import Record
 from services.projections.batch import LARGEST, LARGEST_BYTES, envelopes, portions
 from services.projections.states import needs_of
 from tests.events.records import STREAM, altered, sealed
