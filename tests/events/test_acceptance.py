@@ -5,7 +5,7 @@ import tracemalloc
 
 import pytest
 
-from events import marks, streams
+from events import envelope, marks, streams
 from events.acceptance import PartitionState, judge, names
 from events.canonical import digest
 from events.records import QUARANTINED, Fate, HoleError, Record
@@ -169,6 +169,33 @@ class TestSuperseded:
         assert partition.head(STREAM) == head
 
 
+class TestWhatIsTold:
+    """A fate comes with what was written, for whoever shows the history or looks into it."""
+
+    def test_every_record_is_told_of_but_what_is_none(self) -> None:
+        partition = Partition()
+        values = {
+            Fate.COUNTED: sealed(STREAM, causation_id="command-1"),
+            Fate.TICK: sealed(streams.log(0), marks.Tick()),
+            Fate.SUPERSEDED: sealed(STREAM),
+            Fate.EXPIRED: sealed(STREAM, deadline=later(-1)),
+            Fate.FORGED: altered(sealed(STREAM), actor="anonymous"),
+            Fate.MALFORMED: b"garbage",
+        }
+        for fate, value in values.items():
+            judged = partition.put(value)
+            told = None if fate is Fate.MALFORMED else envelope.read(value)
+            assert (judged.fate, judged.envelope) == (fate, told)
+            assert bool(judged.complaint) == (fate in QUARANTINED)
+
+    def test_an_event_that_counted_says_who_did_it_and_why(self) -> None:
+        value = sealed(STREAM, actor="anonymous", causation_id="command-1")
+        counted = Partition().put(value).counted
+        assert counted is not None
+        said = (counted.actor, counted.correlation_id, counted.causation_id)
+        assert said == ("anonymous", "request-1", "command-1")
+
+
 class TestForgetfulTopics:
     """The strangers' topic: seven days of it, without a genesis."""
 
@@ -220,6 +247,13 @@ class TestRunningDigest:
         assert run((a, 1), (b, 2)) == run((a, 1), (b, 2))
         assert len({run((a, 1), (b, 2)), run((a, 1), (c, 2)), run((a, 1), (b, 3)), run((a, 1)),
                     run((a, 1), (b, 2), (b, 2))}) == 5  # fmt: skip
+
+    def test_it_is_the_same_for_ever(self) -> None:
+        """Checkpoints that were signed with it are kept by others."""
+        partition = Partition()
+        (genesis,) = partition.records
+        line = f"{'0' * 64} 0 {NOW} {digest(genesis.value or b'')} counted"
+        assert partition.state.running == digest(line.encode())
 
 
 class TestNames:

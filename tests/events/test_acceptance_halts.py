@@ -93,11 +93,12 @@ class TestGenesis:
             altered(genesis(), mac=f"{KEY_ID}.{'0' * 64}"),
             genesis(partition=1, partitions=2),
             genesis(partitions=2, previous="0" * 64),
+            genesis(partitions=2, basis={streams.log(1): None}),
             sealed(STREAM),
             sealed(streams.log(0), marks.Tick()),
         ],
         ids=["tombstone", "empty", "garbage", "forged", "of another partition",
-             "that follows something", "an event", "a tick"],
+             "that follows something", "that relies on something", "an event", "a tick"],
     )  # fmt: skip
     def test_anything_else_at_offset_0_halts(self, value: bytes | None) -> None:
         with pytest.raises(GenesisError):
