@@ -119,6 +119,13 @@ class TestSetTwoFactorPolicy:
             with pytest.raises(errors.HomeOrganisationError):
                 set_two_factor_policy(command, situation(where=where))
 
+    def test_makes_it_mandatory_in_supports_own_that_was_registered_as_another(self) -> None:
+        decision = set_two_factor_policy(
+            policy_command(mandatory=True, organisation_id=HOME),
+            situation(where=organisation(HOME)),
+        )
+        assert facts(decision, HOME) == [TwoFactorPolicyChanged(mandatory=True, reason="r")]
+
     def test_refuses_an_unknown_organisation(self) -> None:
         with pytest.raises(errors.UnknownOrganisationError):
             set_two_factor_policy(policy_command(mandatory=True), situation(unregistered=True))

@@ -23,6 +23,7 @@ from events.staff import (
     TwoFactorDisabled,
 )
 from services.staff.domain import errors, staff_commands
+from services.staff.domain.rights import Sender
 from services.staff.domain.situation import Decision, Situation
 from services.staff.domain.staff_commands import NewDetails, NewLink, NewPerson
 from tests.services.staff.people import (
@@ -83,13 +84,21 @@ class TestRegisterStaff:
         assert decision.basis == {streams.organisation(ACME)}
         assert decision.lapses == NEW.claimed_until
 
-    def test_refuses_an_id_that_is_registered(self) -> None:
-        with pytest.raises(errors.AlreadyRegisteredError):
-            staff_commands.may_register(situation(person()))
-
-    def test_refuses_an_unknown_organisation(self) -> None:
-        with pytest.raises(errors.UnknownOrganisationError):
-            staff_commands.may_register(situation(unregistered=True))
+    @pytest.mark.parametrize(
+        ("now", "error"),
+        [
+            (situation(person()), errors.AlreadyRegisteredError),
+            (situation(unregistered=True), errors.UnknownOrganisationError),
+        ],
+        ids=["an id that is registered", "an unknown organisation"],
+    )
+    def test_refuses_before_a_username_is_claimed_and_after(
+        self, now: Situation, error: type[errors.RefusedError]
+    ) -> None:
+        with pytest.raises(error):
+            staff_commands.may_register(now)
+        with pytest.raises(error):
+            staff_commands.register_staff(REGISTER, now, NEW, LINK)
 
 
 class TestChangeStaffDetails:
@@ -173,10 +182,16 @@ class TestActivation:
             staff_commands.reactivate_staff(situation(person()), SEALED)
 
 
-def test_forgets_somebody_who_is_there() -> None:
-    one = person()
+@pytest.mark.parametrize("one", [person(), person("administrator", active=False)])
+def test_forgets_somebody_who_is_there_or_was_the_last_to_administer(one: Person) -> None:
     decision = staff_commands.forget_staff(situation(one))
     assert decision == Decision([Draft(account(one), StaffForgotten())])
+
+
+@pytest.mark.parametrize("sender", [acting(person("support", enrolled=True)), serving(OPERATOR)])
+def test_support_and_the_operators_key_look_after_support(sender: Sender) -> None:
+    one = person("support", enrolled=True)
+    assert staff_commands.disable_two_factor(situation(one, sender=sender), SEALED).effects
 
 
 REMOVALS: list[Callable[[Situation, Person], Decision]] = [
