@@ -1,5 +1,6 @@
 """Rules that the table of rights itself keeps, and that the documentation shows it as it is."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,38 @@ def test_every_line_is_of_a_topic_or_group_of_ours() -> None:
     groups = {group for one in PRINCIPALS for group in one.groups}
     assert {grant.name for grant in access.grants()} == names | groups
     assert len(list(access.grants())) == len(set(access.grants()))
+
+
+def test_a_principal_is_granted_what_it_reads_writes_keeps_and_watches() -> None:
+    reads, writes = topics.EVENTS, topics.STATUS
+    one = access.Principal(
+        "one", "", reads=(reads,), writes=(writes,), groups=("own",), watches=("other",),
+        checks=False,
+    )  # fmt: skip
+    lines = {
+        ("topic", reads.name, "Read"), ("topic", reads.name, "Describe"),
+        ("topic", writes.name, "Write"), ("topic", writes.name, "Describe"),
+        ("group", "own", "Read"), ("group", "own", "Describe"),
+        ("group", "other", "Describe"), ("group", access.BULK_GROUP, "Describe"),
+    }  # fmt: skip
+    assert granted(one) == lines
+    looked_at = {
+        ("topic", topic.name, operation)
+        for topic in topics.ALL
+        for operation in ("Describe", "DescribeConfigs")
+    }
+    assert granted(replace(one, checks=True)) == lines | looked_at
+
+
+def granted(one: access.Principal) -> set[tuple[str, str, str]]:
+    return {(line.kind, line.name, line.operation) for line in access.grants((one,))}
+
+
+def test_whoever_runs_doctor_sees_how_far_every_group_is() -> None:
+    groups = {group for one in PRINCIPALS for group in one.groups}
+    assert {name: set(one.watches) for name, one in BY_NAME.items() if one.watches} == {
+        "operator": groups
+    }
 
 
 def test_the_documentation_has_the_same_table() -> None:
