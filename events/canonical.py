@@ -13,9 +13,6 @@ from typing import Any
 MAX_DEPTH = 32
 MAX_INTEGER = 2**53 - 1
 
-# Made once: `json.dumps` would make one at each call.
-_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-
 
 class NotCanonicalError(ValueError):
     """These bytes are not the one spelling of a JSON value."""
