@@ -27,6 +27,10 @@ def test_milliseconds_round_down_and_come_back() -> None:
     assert from_milliseconds(to_milliseconds(MOMENT)) == MOMENT
 
 
+def test_milliseconds_are_those_of_the_unix_epoch() -> None:
+    assert to_milliseconds(MOMENT) == round(MOMENT.timestamp() * 1_000) == 1_795_513_320_007
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -29,6 +29,8 @@ class TestClaim:
     def test_nothing_else_moves_it(self) -> None:
         login = LoginAttempted(outcome="wrong_password", source="s" * 32)
         assert username.evolve(None, folding.counted(STREAM, login)) is None
+        held = username.evolve(None, folding.counted(STREAM, CLAIMED))
+        assert username.evolve(held, folding.counted(STREAM, login)) == held
 
 
 class TestStranger:
