@@ -47,6 +47,35 @@ def test_what_is_written_today_is_read_today(name: str) -> None:
     assert catalogue.read(fact.wire_name, fact.to_json()) == fact
 
 
+@pytest.mark.parametrize(
+    ("name", "field", "within", "beyond"),
+    [
+        ("twofold.genesis.v1", "partitions", (1, 10_000), (0, 10_001)),
+        ("twofold.organisation_registered.v1", "name", ("n", "n" * 200), ("", "n" * 201)),
+        ("twofold.two_factor_policy_changed.v1", "reason", ("r", "r" * 500), ("", "r" * 501)),
+        ("twofold.password_expiry_changed.v1", "max_age_days", (0, 3650), (-1, 3651)),
+        ("twofold.password_expiry_changed.v2", "max_age_days", (1, 3650), (0, 3651)),
+        ("twofold.login_attempted.v1", "time_step", (0, 2**40), (-1, 2**40 + 1)),
+        ("twofold.login_attempted.v1", "source", ("s" * 16, "s" * 2**14),
+         ("s" * 15, "s" * (2**14 + 1))),
+        ("twofold.command_accepted.v1", "name", ("n", "n" * 64), ("", "n" * 65)),
+        ("twofold.command_rejected.v1", "reason", ("r", "r" * 64), ("", "r" * 65)),
+        ("twofold.command_rejected.v1", "detail", ("d", "d" * 500), ("", "d" * 501)),
+    ],
+    ids=lambda one: one if isinstance(one, str) else "",
+)  # fmt: skip
+def test_its_limits_stay_where_they_are(
+    name: str, field: str, within: tuple[object, ...], beyond: tuple[object, ...]
+) -> None:
+    """With closer ones, every reader would halt at what was written up to them."""
+    data = envelope.read((GOLDEN / f"{name}.json").read_bytes()).data
+    for value in within:
+        catalogue.read(name, {**data, field: value})
+    for value in beyond:
+        with pytest.raises(IllFittingDataError):
+            catalogue.read(name, {**data, field: value})
+
+
 def test_every_sample_is_of_a_known_type() -> None:
     stored = {path.name.removesuffix(".json") for path in GOLDEN.glob("*.v?.json")}
     assert stored == set(NAMES)
