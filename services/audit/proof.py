@@ -68,7 +68,7 @@ class Proof:
         try:
             stored = json.loads(path.read_text(encoding="utf-8"))
             stored = {FORMAT: stored}[stored["format"]]
-            position, value = Position.parse(stored["position"]), stored["value"]
+            position, value = Position.parse(str(stored["position"])), stored["value"]
             return cls(
                 position,
                 Record(
@@ -82,7 +82,7 @@ class Proof:
             )
         except OSError as error:
             raise AuditError(f"{path} can't be read: {error.strerror}.") from error
-        except (ValueError, KeyError, TypeError, RecursionError):
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
             raise AuditError(f"{path} is no proof of a record.") from None
 
     def check(self, key: VerificationKey) -> Checkpoint:

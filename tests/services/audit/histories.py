@@ -35,9 +35,9 @@ class Held:
     def read(
         self, partitions: Collection[int] | None = None
     ) -> Iterator[tuple[int, Sequence[Entry]]]:
-        for record in self.records:
-            if partitions is None or 0 in partitions:
-                yield 0, [(record, self.told.get(record.offset))]
+        entries = [(record, self.told.get(record.offset)) for record in self.records]
+        for start in range(0, len(entries), 3) if partitions is None or 0 in partitions else ():
+            yield 0, entries[start : start + 3]
 
     def with_records(self, records: Sequence[Record]) -> "Held":
         """As a broker that was tampered with would give them: offsets without holes."""
