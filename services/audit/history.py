@@ -156,7 +156,7 @@ class DumpedHistory:
                 Span(int(one["partition"]), int(one["start"]), int(one["end"]))
                 for one in header["partitions"]
             ]
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, OverflowError):
             raise self._damaged() from None
         if not self.spans:
             raise self._damaged()  # Of nothing there would be nothing wrong.
@@ -170,11 +170,11 @@ class DumpedHistory:
     ) -> Iterator[tuple[int, Sequence[Entry]]]:
         here, entries = -1, list[Entry]()
         for line in self._lines():
-            if "offset" not in line or not (
-                partitions is None or line.get("partition") in partitions
-            ):
+            if "offset" not in line:
                 continue
             partition, entry = self._entry(line)
+            if partitions is not None and partition not in partitions:
+                continue
             if entries and (partition != here or len(entries) >= _AT_ONCE):
                 yield here, entries
                 entries = []

@@ -44,6 +44,16 @@ class TestWhatIsTold:
         assert len(found.state.heads) == 3
         assert found.state.running == author.partition.state.running
 
+    def test_how_far_it_is(self, author: Author) -> None:
+        told: list[int] = []
+        verify(author.history, KEYS, advance=told.append)
+        assert sum(told) == 10
+
+    def test_nothing_without_keys_and_anybodys_word(self, author: Author) -> None:
+        """Who has no key can't see a forgery, and mustn't say that there was none."""
+        with pytest.raises(AuditError, match="Without a key ring"):
+            verify(author.history, None)
+
     def test_a_record_that_does_not_count_is_history_as_well(
         self, author: Author, auditor: Auditor
     ) -> None:
@@ -115,7 +125,7 @@ def test_rewritten_history_holds_without_a_checkpoint(author: Author, auditor: A
     (found,) = verify(changed, KEYS)
     assert found.wrong == []
     assert found.fates == {Fate.COUNTED: 10}
-    assert "history was changed" in auditor.wrong(changed)
+    assert "history was changed somewhere" in auditor.wrong(changed)
 
 
 def test_the_complaint_says_which_records_are_still_vouched_for(
@@ -150,9 +160,20 @@ def test_a_checkpoint_by_another_key_is_not_believed(author: Author, auditor: Au
 
 
 def test_it_halts_where_the_rule_does(author: Author, auditor: Auditor) -> None:
+    """What comes after that is not judged: one complaint, and one for what was signed of it."""
     records = list(author.partition.records)
     hole = Held([*records[:3], *records[4:]])
     assert "offset 4 where 3 is due" in auditor.wrong(hole)
+    assert "can be judged up to 3, where 8 records had been signed" in auditor.wrong(hole)
+    for halting in (hole, Held([replace(records[0], value=b"x"), *records[1:]])):
+        (verified,) = verify(halting, KEYS)
+        assert (verified.halted, len(verified.wrong)) == (True, 1)
+
+
+def test_it_says_how_much_was_cut(author: Author, auditor: Auditor) -> None:
+    auditor.sign(author.history)
+    cut = author.history.with_records(author.partition.records[:7])
+    assert "ends at 7, where 10 records had been signed" in auditor.wrong(cut)
 
 
 class TestDump:
@@ -214,6 +235,8 @@ class TestDump:
         record = json.loads(last)
         hostile = [
             *(json.dumps(record | {"append_time_ms": at}) for at in (10**30, -(10**17), "x")),
+            json.dumps(record | {"partition": []}),
+            json.dumps(record | {"partition": float("inf")}),
             "[" * 200_000,
             json.dumps(record)[:-1] + " " * 2_000_000 + "}",
         ]
@@ -222,6 +245,8 @@ class TestDump:
             path.write_text(f"{first}\n{line}\n")
             with pytest.raises(AuditError, match="no dump"):
                 verify(DumpedHistory(path), KEYS)
+            with pytest.raises(AuditError, match="no dump"):
+                list(DumpedHistory(path).read({0}))
         damaged = bytearray(dump.read_bytes())
         damaged[40:60] = bytes(20)
         (tmp_path / "damaged.gz").write_bytes(damaged)
@@ -229,8 +254,11 @@ class TestDump:
             verify(DumpedHistory(tmp_path / "damaged.gz"), KEYS)
 
     NOTHING = '{"format": "twofold-history/1", "topic": "t", "partitions": []}'
+    ENDLESS = NOTHING.replace("[]", '[{"partition": 0, "start": 0, "end": Infinity}]')
 
-    @pytest.mark.parametrize("text", ["", "{}", "no json", "[]", '{"format": "other"}', NOTHING])
+    @pytest.mark.parametrize(
+        "text", ["", "{}", "no json", "[]", '{"format": "other"}', NOTHING, ENDLESS]
+    )
     def test_what_is_no_dump(self, text: str, tmp_path: Path) -> None:
         path = tmp_path / "x"
         path.write_text(text)
