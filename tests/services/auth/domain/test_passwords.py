@@ -31,6 +31,7 @@ BAD = [
     "monkeymonkeymonkey", "dragondragon1234", "trustno1trustno1", "changemechangeme",
     "SummerSummer2024", "liverpool12345678", "baseballbaseball", "agentosagentos1",
     "correct horse battery staple", "correcthorsebatterystaple", "sam.smith.sam.smith",
+    "The quick brown fox jumps over the lazy dog",
     "SamSmith SamSmith", "smith-sam-smith-sam", "acmelettings2024!", "Acme Lettings 123",
     "samsmith@acme.example", "agentOS.sam.smith",
 ]  # fmt: skip
@@ -63,6 +64,24 @@ def test_known_bad_ones_are_refused(password: str) -> None:
 @pytest.mark.parametrize("password", GOOD)
 def test_good_ones_are_taken(password: str) -> None:
     check_new_password(password, known_words=KNOWN)
+
+
+def test_eight_characters_must_be_of_ones_own() -> None:
+    check_new_password("Acme Lettings vT9#kq2!", known_words=KNOWN)
+    with pytest.raises(PasswordRefusedError, match="mostly your name or company"):
+        check_new_password("Acme Lettings vT9#kq2", known_words=KNOWN)
+
+
+def test_a_name_within_another_leaves_nothing_of_it() -> None:
+    with pytest.raises(PasswordRefusedError, match="mostly your name or company"):
+        check_new_password("lettings lettings lettings", known_words=["let.lettings"])
+
+
+def test_what_is_known_of_somebody_is_easy_to_guess_in_any_disguise() -> None:
+    password = "5zcz3brz35zyn w0lk0wyj5k1"
+    check_new_password(password, known_words=KNOWN)
+    with pytest.raises(PasswordRefusedError, match="tried first"):
+        check_new_password(password, known_words=["Szczebrzeszyn Wolkowyjski"])
 
 
 @pytest.mark.parametrize(("length", "taken"), [(14, False), (15, True), (128, True), (129, False)])
