@@ -50,6 +50,7 @@ class TestRetired:
         ):
             judged = partition.put(value)
             assert (judged.fate, judged.complaint) == (Fate.FORGED, "its key had been retired")
+            assert judged.envelope == envelope.read(value)
         theirs = event(STREAM, previous=partition.head(STREAM))
         assert partition.put(envelope.seal(theirs, "k2", KEYS["k2"])).fate is Fate.COUNTED
 
