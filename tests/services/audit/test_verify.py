@@ -16,7 +16,7 @@ from events.records import Fate, Record
 from services.audit.checkpoint import opened
 from services.audit.history import AuditError, Dump, DumpedHistory
 from services.audit.verify import complaints, verify
-from tests.events.records import KEY, KEY_ID, KEYS, altered, uuid
+from tests.events.records import GENERATION, KEY, KEY_ID, KEYS, altered, uuid
 from tests.services.audit.histories import Auditor, Author, Held, written
 
 pytestmark = pytest.mark.row(51)
@@ -43,6 +43,23 @@ class TestWhatIsTold:
         assert found.fates == {Fate.COUNTED: 10}
         assert len(found.state.heads) == 3
         assert found.state.running == author.partition.state.running
+
+    def test_to_scripts_in_the_same_words(self, author: Author, auditor: Auditor) -> None:
+        found = auditor.verify(author.history)
+        assert found.to_json() == {
+            "partition": 0,
+            "generation": GENERATION,
+            "records": 10,
+            "fates": {"counted": 10},
+            "heads": 3,
+            "heads_digest": canonical.digest(canonical.dumps(found.state.heads)),
+            "clock": "2026-11-24T09:00:09.000Z",
+            "running": author.partition.state.running,
+            "root": found.tree.root.hex(),
+            "checkpoints": 1,
+            "covered": 8,
+            "wrong": [],
+        }
 
     def test_how_far_it_is(self, author: Author) -> None:
         told: list[int] = []
