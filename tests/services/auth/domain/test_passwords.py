@@ -72,9 +72,19 @@ def test_eight_characters_must_be_of_ones_own() -> None:
         check_new_password("Acme Lettings vT9#kq2", known_words=KNOWN)
 
 
-def test_a_name_within_another_leaves_nothing_of_it() -> None:
+@pytest.mark.parametrize(
+    ("password", "known"),
+    [
+        ("lettings lettings lettings", "let.lettings"),
+        ("lee-ann-lee-ann-lee-ann", "ann.lee"),
+        ("acme acme acme acme", "Acme"),
+    ],
+)
+def test_a_short_name_a_part_of_one_and_one_within_another_are_known(
+    password: str, known: str
+) -> None:
     with pytest.raises(PasswordRefusedError, match="mostly your name or company"):
-        check_new_password("lettings lettings lettings", known_words=["let.lettings"])
+        check_new_password(password, known_words=[known])
 
 
 def test_what_is_known_of_somebody_is_easy_to_guess_in_any_disguise() -> None:
