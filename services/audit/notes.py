@@ -106,6 +106,10 @@ def open_note(note: str, key: VerificationKey) -> str:
     origin = text.partition("\n")[0]
     if not blank or len(note) > _LONGEST or not signatures.endswith("\n"):
         raise NoteError("This is no signed note.")
+    try:
+        signed = text.encode()
+    except UnicodeEncodeError:  # A lone surrogate, out of JSON.
+        raise NoteError("This is no signed note.") from None
     if not origin.startswith(f"{key.name}/"):
         raise NoteError(f"This note is of {origin[:120]}, not of {key.name}.")
     prefix = _hash(origin, key.public)
@@ -114,7 +118,7 @@ def open_note(note: str, key: VerificationKey) -> str:
         raw = _signature(line, origin)
         if raw is not None and raw[:4] == prefix:
             try:
-                public.verify(raw[4:], text.encode())
+                public.verify(raw[4:], signed)
             except InvalidSignature:
                 continue
             return text

@@ -1,5 +1,8 @@
 """Signed notes."""
 
+from base64 import b64encode
+from pathlib import Path
+
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -31,11 +34,47 @@ def test_the_key_is_spelt_as_signed_note_does() -> None:
         sign(TEXT, PRIVATE).replace("tests/generation/0", "tests/generation/1"),
         sign(TEXT, PRIVATE)[:-1], sign("other/tests/g/0\n", PRIVATE),
         sign(TEXT + "x" * 5_000 + "\n", PRIVATE),
+        # Under another name, without the dash, and what JSON can hold but no file of text can.
+        sign(TEXT, PRIVATE).replace("\u2014 twofold/tests/generation/0", "\u2014 other"),
+        sign(TEXT, PRIVATE).replace("\u2014 ", "- "),
+        sign(TEXT, PRIVATE).replace("\n5\n", "\n\ud800\n"),
+        sign(TEXT, PRIVATE).replace("generation/0", "generation/\ud800"),
     ],
 )  # fmt: skip
 def test_anything_else_is_refused(note: str) -> None:
     with pytest.raises(NoteError):
         open_note(note, KEY)
+
+
+def test_signatures_of_others_stand_beside_ours() -> None:
+    """Signed-note lets witnesses sign as well; another key of ours signs under the same name."""
+    text, _, ours = sign(TEXT, PRIVATE).partition("\n\n")
+    theirs = [sign(TEXT, Ed25519PrivateKey.generate()).partition("\n\n")[2] for _ in range(2)]
+    beside = f"{text}\n\n\u2014 witness.example AAAA\n{theirs[0]}{ours}{theirs[1]}"
+    assert open_note(beside, KEY) == TEXT
+
+
+def test_a_key_may_hold_a_plus() -> None:
+    key = VerificationKey("twofold/tests", b"\0\0" + bytes.fromhex("fbefbe") * 10)
+    assert str(key).count("+") > 2
+    assert VerificationKey.parse(str(key)) == key
+
+
+def test_a_key_of_another_kind_or_length_is_none() -> None:
+    name, hashed, _ = str(KEY).split("+", 2)
+    other = f"{name}+{hashed}+{b64encode(bytes([2]) + KEY.public).decode()}"
+    for text in (other, str(VerificationKey(name, KEY.public + b"x"))):
+        with pytest.raises(NoteError, match="of another kind"):
+            VerificationKey.parse(text)
+
+
+def test_a_key_is_given_as_it_is_or_by_its_file(tmp_path: Path) -> None:
+    path = tmp_path / "a+key"
+    path.write_text(f"{KEY}\n")
+    for given in (str(KEY), str(path)):
+        assert VerificationKey.given(given) == KEY
+    with pytest.raises(NoteError, match="No verification key can be read"):
+        VerificationKey.given(str(tmp_path / "other"))
 
 
 @pytest.mark.parametrize("text", ["", "name", "name+00000000+AAAA", "twofold/tests+x+y"])
