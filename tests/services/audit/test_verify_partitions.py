@@ -2,11 +2,12 @@
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pytest
 
 from events import marks, streams
-from services.audit.history import AuditError, Entry, Span
+from services.audit.history import AuditError, Dump, DumpedHistory, Entry, Span
 from services.audit.verify import complaints, verify
 from tests.events.records import KEYS, Partition, sealed, uuid
 
@@ -59,6 +60,23 @@ def test_partitions_of_two_generations(first: Partition, second: Partition) -> N
 def test_fewer_than_the_genesis_says(second: Partition) -> None:
     (verified,) = verify(Several([second]), KEYS)
     assert verified.wrong == ["Partition 1 says that there are 2 partitions; there are 1."]
+
+
+def test_a_dump_of_several_is_read_whole_or_one_at_a_time(
+    first: Partition, second: Partition, tmp_path: Path
+) -> None:
+    """A tombstone is among them, and what nobody said the fate of."""
+    for partition in (first, second):
+        partition.put(None, 1)
+    path = tmp_path / "history.jsonl"
+    with Dump(path, Several([first, second])) as file:
+        for one in (first, second):
+            for record in one.records:
+                file.add(one.state.partition, record, None)
+    found = DumpedHistory(path)
+    assert [(one.tree.size, one.wrong) for one in verify(found, KEYS)] == [(2, [])] * 2
+    ((number, entries),) = found.read({1})
+    assert (number, entries) == (1, [(record, None) for record in second.records])
 
 
 def test_records_of_one_that_is_not_said_to_be_there(first: Partition, second: Partition) -> None:
