@@ -235,6 +235,13 @@ class TestDump:
         (verified,) = verify(found, None, opened(found.notes, auditor.key)[0])
         assert verified.wrong
 
+    def test_a_clients_time_halts_it_as_it_does_the_topic(self, dump: Path) -> None:
+        lines = gzip.decompress(dump.read_bytes()).decode()
+        told = lines.replace('"broker_time":true', '"broker_time":false')
+        dump.write_bytes(gzip.compress(told.encode()))
+        (verified,) = verify(DumpedHistory(dump), KEYS)
+        assert "has a client's time" in verified.wrong[0]
+
     def test_one_that_was_cut(self, dump: Path, tmp_path: Path) -> None:
         lines = gzip.decompress(dump.read_bytes()).splitlines(keepends=True)
         cut = tmp_path / "cut.jsonl"
