@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from events import streams
@@ -31,7 +31,7 @@ from services.staff.ports import Outlet
 from services.staff.publishers import PublishersFile
 from services.staff.stops import Stops
 from services.staff.usernames import Usernames
-from tests.services.projections.worlds import PARTITIONS, SEALED, World, running
+from tests.services.projections.worlds import PARTITIONS, SEALED, World, running, until
 from tests.services.staff.mail import Mail
 from tests.services.staff.people import uuid
 
@@ -189,6 +189,20 @@ class Office:
             lambda _, value: value["data"]["command_id"] == command_id, count
         )
         return dict(found[count - 1]["data"])
+
+    async def all_committed(self) -> None:
+        """Wait until whoever consumes next begins after every command that there is."""
+        async with AIOKafkaConsumer(
+            bootstrap_servers=self.world.kafka, group_id=self.group, enable_auto_commit=False
+        ) as reader:
+            places = [TopicPartition(self.commands, one) for one in range(PARTITIONS)]
+            reader.assign(places)
+            ends = await reader.end_offsets(places)
+
+            async def committed() -> bool:
+                return all([(await reader.committed(one) or 0) == ends[one] for one in places])
+
+            await until(committed)
 
     async def dead_letter(self, key: bytes) -> dict[str, Any]:
         """The first dead letter with that key."""

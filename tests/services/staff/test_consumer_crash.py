@@ -47,6 +47,7 @@ class TestACrash:
     async def test_of_nothing_leaves_nothing_to_be_done_again(self, office: Office) -> None:
         async with office.consuming():
             acme = await office.organisation()
+            await office.all_committed()
         seen = len(office.outcomes.records)
         async with office.consuming():
             await office.organisation()
