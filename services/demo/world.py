@@ -17,7 +17,7 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 PATIENCE_S = 15.0
 
@@ -135,6 +135,7 @@ class Log:
     records: list[dict[str, Any]] = field(default_factory=list)
     marked: int = 0
     _consumer: Consumer = field(init=False)
+    _next: dict[int, int] = field(init=False)
 
     def __post_init__(self) -> None:
         self._consumer = Consumer(
@@ -142,11 +143,8 @@ class Log:
              "enable.auto.commit": False, "log_level": 0}
         )  # fmt: skip
         found = self._consumer.list_topics(self.topic, 10).topics[self.topic].partitions
-        ends = []
-        for partition in found:
-            end = self._consumer.get_watermark_offsets(TopicPartition(self.topic, partition), 10)[1]
-            ends.append(TopicPartition(self.topic, partition, end))
-        self._consumer.assign(ends)
+        self._next = {partition: self._end(partition) for partition in found}
+        self._consumer.assign([TopicPartition(self.topic, *place) for place in self._next.items()])
 
     def poll(self, timeout_s: float = 0.05) -> None:
         """Take what has come."""
@@ -154,8 +152,33 @@ class Log:
             if message.error() is None:
                 record = _read(message.value())
                 record["_key"] = (message.key() or b"").decode()
-                record["_place"] = (message.partition(), message.offset())
+                record["_place"] = partition, offset = message.partition(), message.offset()
+                self._next[partition or 0] = (offset or 0) + 1
                 self.records.append(record)
+
+    def catch_up(self) -> None:
+        """
+        Take everything that stands in the topic by now: whatever was answered is among it.
+
+        Raises:
+            NotShownError: It can't be read.
+        """
+        try:
+            ends = {partition: self._end(partition) for partition in self._next}
+        except KafkaException as error:
+            raise NotShownError(f"{self.topic} can't be read: {error}") from error
+
+        def is_there() -> bool | None:
+            if all(self._next[partition] >= end for partition, end in ends.items()):
+                return True
+            self.poll()
+            return None
+
+        wait_until(f"all of {self.topic}", is_there)
+
+    def _end(self, partition: int) -> int:
+        place = TopicPartition(self.topic, partition)
+        return int(self._consumer.get_watermark_offsets(place, 10)[1])
 
     def close(self) -> None:
         """Let go of the broker."""
@@ -163,7 +186,7 @@ class Log:
 
     def mark(self) -> None:
         """From here on, `expect` looks at newer records alone."""
-        self.poll()
+        self.catch_up()
         self.marked = len(self.records)
 
     def new(self, subject: str, kind: str) -> Iterator[dict[str, Any]]:
@@ -191,14 +214,22 @@ class Log:
 
         return dict(wait_until(f"a {kind} {data} on …{subject}", found))
 
-    def expect_none(self, subject: str, kind: str) -> None:
+    def expect_none(self, subject: str, kind: str, *, for_s: float = 0) -> None:
         """
         Check that no record of *kind* about *subject* has come since the mark.
+
+        Args:
+            subject: What its subject ends in.
+            kind: Its type's name, without its version.
+            for_s: Nor comes for so long, where what might cause it goes on behind.
 
         Raises:
             NotShownError: One has.
         """
-        self.poll(0.5)
+        last = time.monotonic() + for_s
+        while time.monotonic() < last:
+            self.poll()
+        self.catch_up()
         for record in self.new(subject, kind):
             raise NotShownError(f"there must be no {kind} on …{subject}: {record['data']}")
 
