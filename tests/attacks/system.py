@@ -32,6 +32,8 @@ CHOICES = (NO_THANKS, KEEP, SETUP_NEW)
 PARTITIONS = 2
 HALF_AN_HOUR = timedelta(minutes=31)
 
+_FATE = 'SELECT fate FROM recent_record WHERE topic = $1 AND partition = $2 AND "offset" = $3'
+
 
 class Recorded(Web):
     """One HTTP service, whose answers are kept so that secrets can be searched for in them."""
@@ -133,6 +135,17 @@ class Attacked(World):
     def records(self, topic: str) -> list[Written]:
         """Every record that stands in a topic, from its start."""
         return read_all(self.stack.kafka, self.topic(topic))
+
+    def counted(self, stream: str, kind: str) -> list[dict[str, Any]]:
+        """Records of the history since the mark, of those that counted."""
+        self.log.catch_up()
+        found = list(self.log.new(stream, kind))
+        return [one for one in found if self.fate_of("twofold.events", *one["_place"]) == "counted"]
+
+    def fate_of(self, topic: str, partition: int, offset: int) -> str:
+        """What became of a record, once that is known."""
+        where = (self.topic(topic), partition, offset)
+        return str(until(lambda: self.fetch(_FATE, *where))[0]["fate"])
 
     def produce(
         self,
