@@ -34,16 +34,22 @@ def test_each_ticket_is_good_for_its_own_call_alone(world: Attacked, organisatio
             if kind != wanted.strip():
                 answer = world.auth.post(path, {member: ticket, **rest})
                 answer.expect(410, "ticket-dead")
+    policy = f"/api/organisations/{organisation}/policy"
+    proof = {"password": sam.password, "code": "123456"}
     for kind, ticket in tickets.items():
-        if kind != "session":
-            world.auth.get("/api/session", ticket).expect(401)
-            assert world.staff.get(f"/api/organisations/{organisation}/policy", ticket).status in {
-                401,
-                403,
-            }
-            world.auth.post("/api/step-up", {"password": sam.password, "code": "1"}, ticket).expect(
-                401
-            )
+        is_session = kind == "session"
+        world.auth.get("/api/session", ticket).expect(200 if is_session else 401)
+        # 403: whose it is is known, and isn't enough.
+        world.staff.get(policy, ticket).expect(403 if is_session else 401)
+        world.auth.post("/api/step-up", proof, ticket).expect(403 if is_session else 401)
+    # Each is good for its own.
+    right = {
+        "login": {"login": tickets["login"], "password": sam.password},
+        "link": {"ticket": link},
+    }
+    for kind, body in right.items():
+        world.auth.post(calls[kind][0], body).expect(200)
+    world.auth.post("/api/password-changes/finish", {"change": change, **finish}).expect(200)
 
 
 @pytest.mark.row(33)
@@ -70,6 +76,7 @@ def test_an_idle_session_is_over_after_half_an_hour(world: Attacked, organisatio
     world.auth.get("/api/session", session).expect(200)
     world.later.get("/api/session", session).expect(401)
     world.later.post("/api/logout", {}, session).expect(401)
+    world.auth.get("/api/session", session).expect(200)
 
 
 @pytest.mark.row(36)
@@ -85,13 +92,19 @@ def test_whoever_is_deactivated_is_out_everywhere_at_once(
     world.staff.get(f"/api/organisations/{organisation}/staff", eve.session).expect(401)
     body = {"type": "deactivate_staff", "data": world.about(ada)}
     world.staff.post("/api/commands", body, eve.session).expect(401)
-    finish = {"login": half, "password": eve.password, "code": eve.app.wrong()}
-    world.auths[1].post("/api/login/finish", finish).expect(401, "invalid-credentials")
-    world.open(link, web=world.auths[2]).expect(410, "ticket-dead")
+    good = eve.app.lasting_code()
+    finish = {"login": half, "password": eve.password, "code": good}
     world.log.mark()
+    world.auths[1].post("/api/login/finish", finish).expect(401, "invalid-credentials")
+    world.log.expect(eve.codes, "login_attempted", outcome="deactivated")
+    world.open(link, good, web=world.auths[2]).expect(410, "ticket-dead")
     world.auth.post("/api/password-resets", {"username": eve.username}).expect(202)
-    world.log.expect_none(eve.links, "password_link_issued")
+    world.log.expect_none(eve.links, "password_link_issued", for_s=1.5)
     # Coming back restores neither password nor authenticator nor session.
     accepted(world.command(ada, "reactivate_staff", world.about(eve)))
     world.auth.get("/api/session", eve.session).expect(401)
-    world.login(eve, code="000000").expect(401)
+    world.login(eve).expect(401, "invalid-credentials")
+    world.login(eve, code=good).expect(401, "invalid-credentials")
+    assert world.open(world.ask_for_link(eve)).expect(200).body["options"] == [
+        NO_THANKS, SETUP_NEW,
+    ]  # fmt: skip
