@@ -41,7 +41,8 @@ class TestOverload:
 
         with ThreadPoolExecutor(200) as pool:
             statuses = list(pool.map(attempt, range(200)))
-        assert set(statuses) <= {401, 429, 503}, set(statuses)
+        assert set(statuses) <= {401, 503}, set(statuses)
+        assert statuses.count(401) >= 20, statuses  # Of what is turned away nothing is hashed.
         assert resident_mib(pid) < before + 200, (before, resident_mib(pid))
         world.login(sam, web=web).expect(200, outcome="logged_in")
 
@@ -96,28 +97,27 @@ class TestCrashes:
     def test_a_guess_is_counted_though_its_server_dies(
         self, world: Attacked, organisation: str
     ) -> None:
-        """Killed with tries in the air: what was answered "wrong" stands, and the pause holds."""
-        eve = world.join(organisation, choice=SETUP_NEW)
+        """Killed with tries in the air: what was answered "wrong" stands."""
+        eve, web = world.join(organisation, choice=SETUP_NEW), world.auths[2]
         told: list[int] = []
         world.log.mark()
 
         def attempt(_: int) -> None:
             with contextlib.suppress(httpx.TransportError):
-                told.append(world.login(eve, code=eve.app.wrong(), web=world.auths[2]).status)
+                told.append(world.login(eve, code=eve.app.wrong(), web=web).status)
 
         process = world.processes["auth-c"]
         with ThreadPoolExecutor(6) as pool:
-            tries = [pool.submit(attempt, n) for n in range(6)]
-            time.sleep(0.4)
+            tries = [pool.submit(attempt, n) for n in range(12)]
+            until(lambda: 401 in told)
             process.kill()
             for one in tries:
                 one.result()
         process.start()
-        process.wait_for_url(f"{world.auths[2].url}/health/ready", timeout=60)
-        world.log.poll(0.5)
-        recorded = len(list(world.log.new(eve.codes, "login_attempted")))
-        assert told.count(401) <= recorded
-        assert 200 not in told
+        process.wait_for_url(f"{web.url}/health/ready", timeout=60)
+        assert set(told) <= {401, 429, 503}
+        assert 0 < told.count(401) <= len(world.counted(eve.codes, "login_attempted"))
+        assert len(told) < len(tries), "it died too late to cut anybody off"
 
     @pytest.mark.row(37)
     def test_a_stale_projection_lets_nobody_in_twice_and_answers_no_lie(
@@ -126,7 +126,6 @@ class TestCrashes:
         """While the projector is frozen, services read what was: none of their decisions counts."""
         ada, eve = world.administrator(organisation), world.join(organisation, choice=SETUP_NEW)
         code = eve.app.lasting_code()
-        world.login(eve, code=code).expect(200)
         freezing = world.processes["projections"]
         freezing.pause()
         answers: list[int] = []
@@ -142,12 +141,14 @@ class TestCrashes:
             for thread in threads:
                 thread.start()
             time.sleep(3)
+            assert 200 not in answers, "answered before it counts"
         finally:
             freezing.resume()
         for thread in threads:
             thread.join(90)
+        # To each of them the code was one that nobody had used.
         assert len(answers) == 3
-        assert 200 not in answers, answers
+        assert answers.count(200) == 1, answers
         # A deactivation that was decided meanwhile is obeyed at once when it counts.
         accepted(world.command(ada, "deactivate_staff", world.about(eve)))
         world.login(eve, code=eve.app.code(AHEAD), web=world.ahead).expect(401)
@@ -188,9 +189,9 @@ class TestCrashes:
             stop.set()
             stuttering.join()
             slowed.resume()
-        for number in range(4):
-            opened = [status for who, status in statuses if who == number and status == 200]
-            assert len(opened) <= 1, statuses
+        opened = [who for who, status in statuses if status == 200]
+        assert opened
+        assert len(opened) == len(set(opened)), statuses
 
 
 @pytest.mark.row(58)
