@@ -86,6 +86,7 @@ class TestAcrossOrganisations:
     ) -> None:
         ada = world.administrator(organisation)
         eve = world.join(world.organisation("Other Estates"))
+        sam = world.join(organisation)
         log = (world.folder / "staff.log").stat().st_size
         for rest in ("policy", "summary", "staff", f"staff/{eve.staff_id}",
                      f"staff/{eve.staff_id}/history"):  # fmt: skip
@@ -93,6 +94,8 @@ class TestAcrossOrganisations:
             none = world.staff.get(f"/api/organisations/{uuid4()}/{rest}", ada.session)
             assert (other.status, other.body) == (none.status, none.body)
             other.expect(404, "not-found")
+            own = rest.replace(eve.staff_id, sam.staff_id)
+            world.staff.get(f"/api/organisations/{organisation}/{own}", ada.session).expect(200)
         here = f"/api/organisations/{organisation}"
         other = world.staff.get(f"{here}/staff/{eve.staff_id}", ada.session).expect(404)
         assert other.body == world.staff.get(f"{here}/staff/{uuid4()}", ada.session).body
@@ -105,8 +108,14 @@ class TestAcrossOrganisations:
         eve = world.join(world.organisation("Other Estates"), choice=SETUP_NEW)
         thief = world.publisher(world.ring.signing_id, world.ring.signing)
         world.log.mark()
+        actor = f"staff/{ada.staff_id}"
+        nobody = Somebody(str(uuid4()), str(uuid4()), "", "")
         for name, data in acts(eve).items():
-            rejected(thief.send(name, data, actor=f"staff/{ada.staff_id}"))
+            told = rejected(thief.send(name, data, actor=actor))["reason"]
+            assert told in {"unknown-organisation", "not-permitted"}, (name, told)
+            assert told == rejected(thief.send(name, acts(nobody)[name], actor=actor))["reason"]
+        own = world.join(organisation, choice=SETUP_NEW)
+        accepted(thief.send("disable_two_factor", world.about(own), actor=actor))
         for kind in ("two_factor_disabled", "password_reset_required", "staff_deactivated",
                      "role_changed", "staff_details_changed", "staff_forgotten"):  # fmt: skip
             world.log.expect_none(eve.account, kind)
@@ -172,8 +181,9 @@ class TestAdministrators:
     ) -> None:
         ada = world.administrator(organisation)
         data = {"organisation_id": organisation, "mandatory": True, "reason": REASON}
-        sent(world, ada, "set_two_factor_policy", data).expect(403)
-        sent(world, ada, "set_password_expiry", acts(ada)["set_password_expiry"]).expect(403)
+        expiry = acts(ada)["set_password_expiry"]
+        sent(world, ada, "set_two_factor_policy", data).expect(403, "not-permitted")
+        sent(world, ada, "set_password_expiry", expiry).expect(403, "not-permitted")
         # Support's own organisation is mandatory from its first moment: no session without 2FA.
         helper = world.invite(HOME, "support")
         change = world.open(world.link(helper)).expect(200, options=[SETUP_NEW])
@@ -181,9 +191,9 @@ class TestAdministrators:
         weak = world.join(organisation, "administrator")
         world.logged_in(weak)
         for name, told in acts(ada).items():
-            sent(world, weak, name, told).expect(403)
+            sent(world, weak, name, told).expect(403, "two-factor-required")
         off = {"organisation_id": HOME, "mandatory": False, "reason": REASON}
-        rejected(world.operator.send("set_two_factor_policy", off))
+        rejected(world.operator.send("set_two_factor_policy", off), "home-organisation")
 
     @pytest.mark.row(29)
     def test_act_on_nobody_s_last_administrator_and_never_on_themself(
@@ -191,20 +201,19 @@ class TestAdministrators:
     ) -> None:
         ada = world.administrator(organisation)
         demote = {**world.about(ada), "role": "staff"}
-        for name, data in (
-            ("deactivate_staff", world.about(ada)), ("change_role", demote),
-            ("disable_two_factor", world.about(ada)), ("require_password_reset", world.about(ada)),
-            ("forget_staff", world.about(ada)),
-        ):  # fmt: skip
-            answer = sent(world, ada, name, data)
-            if answer.status == 202:
-                rejected(world.outcome(ada, answer.body["command_id"]))
-            else:
-                answer.expect(403)
         for name, data in (("deactivate_staff", world.about(ada)), ("change_role", demote),
                            ("forget_staff", world.about(ada))):  # fmt: skip
             rejected(world.operator.send(name, data), "last-administrator")
+        world.join(organisation, "administrator", SETUP_NEW)  # From here on she isn't the last.
+        for name, data in (
+            ("deactivate_staff", world.about(ada)), ("change_role", demote),
+            ("disable_two_factor", world.about(ada)), ("require_password_reset", world.about(ada)),
+        ):  # fmt: skip
+            answer = sent(world, ada, name, data).expect(202)
+            rejected(world.outcome(ada, answer.body["command_id"]), "on-yourself")
+        sent(world, ada, "forget_staff", world.about(ada)).expect(403, "not-permitted")
         world.auth.get("/api/session", ada.session).expect(200)
+        accepted(world.operator.send("deactivate_staff", world.about(ada)))
 
     @pytest.mark.row(29, 37)
     def test_who_remove_each_other_at_once_leave_one(
@@ -291,6 +300,10 @@ class TestMandatory:
         sam = world.join(organisation, "administrator")
         world.logged_in(sam)
         eve = world.administrator(organisation)
+        world.auth.get("/api/session", sam.session).expect(200)
+        world.staff.get(f"/api/organisations/{organisation}/staff", sam.session).expect(
+            403, "two-factor-required"
+        )
         data = {"organisation_id": organisation, "mandatory": True, "reason": REASON}
         accepted(world.operator.send("set_two_factor_policy", data))
         for web in (world.auth, world.staff):
