@@ -61,23 +61,30 @@ class TestSignatures:
         stranger = Ed25519PrivateKey.generate()
         before = len(letters(world))
         world.log.mark()
-        tries: list[tuple[bytes, list[tuple[str, bytes]]]] = [
-            (value, []),
-            (value, [("keyid", b"operator")]),
-            (value, [("signature", signature)]),
-            (swapped, [("keyid", b"operator"), ("signature", signature)]),
-            (value + b" ", [("keyid", b"operator"), ("signature", signature)]),
-            (value, [("keyid", b"operator"), ("signature", b64encode(stranger.sign(value)))]),
-            (value, [("keyid", b"nobody"), ("signature", signature)]),
-            (value, [("keyid", b"operator"), ("signature", b"")]),
-            (value, [("keyid", b"operator"), ("keyid", b"nobody"), ("signature", signature)]),
-            (value, [("keyid", world.ring.signing_id.encode()), ("signature", signature)]),
+        by, signed = ("keyid", b"operator"), ("signature", signature)
+        strangers = ("signature", b64encode(stranger.sign(value)))
+        staffs = ("keyid", world.ring.signing_id.encode())
+        tries: list[tuple[bytes, list[tuple[str, bytes]], str]] = [
+            (value, [], "unsigned"),
+            (value, [by], "bad-headers"),
+            (value, [signed], "bad-headers"),
+            (swapped, [by, signed], "bad-signature"),
+            (value + b" ", [by, signed], "bad-signature"),
+            (value, [by, strangers], "bad-signature"),
+            (value, [("keyid", b"nobody"), signed], "unknown-key"),
+            (value, [by, ("signature", b"")], "bad-signature"),
+            (value, [by, ("keyid", b"nobody"), signed], "bad-headers"),
+            (value, [staffs, signed], "bad-signature"),
         ]
-        for forged, headers in tries:
+        for forged, headers, _ in tries:
             world.produce("twofold.commands", forged, organisation, headers)
         until(lambda: len(letters(world)) >= before + len(tries))
+        told = [letter.members["reason"] for letter in letters(world)[before:]]
+        assert sorted(told) == sorted(reason for _, _, reason in tries)
         for one in (eve, other):
             world.log.expect_none(one.account, "two_factor_disabled")
+        # As it was signed, it is a command that takes effect.
+        accepted(world.operator.publish(value, _id(value), organisation))
 
     @pytest.mark.row(44)
     def test_organisation_audience_expiry_and_actor_are_inside(
@@ -108,7 +115,7 @@ class TestTheSameIdAgain:
         self, world: Attacked, organisation: str
     ) -> None:
         sam = world.join(organisation)
-        value = command("deactivate_staff", world.about(sam))
+        value = command("require_password_reset", world.about(sam))
         world.log.mark()
         first = accepted(world.operator.publish(value, _id(value), organisation))
         for _ in range(4):
@@ -119,7 +126,7 @@ class TestTheSameIdAgain:
             world.operator.publish(other, _id(value), organisation), "different-command-same-id"
         )
         world.log.expect_none(sam.account, "staff_reactivated")
-        effects = list(world.log.new(sam.account, "staff_deactivated"))
+        effects = world.counted(sam.account, "password_reset_required")
         assert [effect["causationid"] for effect in effects] == [_id(value)]
 
     @pytest.mark.row(45)
@@ -127,7 +134,8 @@ class TestTheSameIdAgain:
         self, world: Attacked, organisation: str
     ) -> None:
         people = [world.join(organisation) for _ in range(3)]
-        values = [command("deactivate_staff", world.about(one)) for one in people]
+        # Whose effect comes each time: only its id says that it was had already.
+        values = [command("require_password_reset", world.about(one)) for one in people]
         world.log.mark()
         for value in values:
             for _ in range(3):
@@ -137,10 +145,10 @@ class TestTheSameIdAgain:
         world.processes["staff"].wait_for_url(f"{world.staff.url}/health/ready", timeout=60)
         for value in values:
             assert world.outcome_of(_id(value))["outcome"] == "accepted"
-        accepted(world.operator.send("reactivate_staff", world.about(people[0])))
-        for one in people:
-            world.log.expect(one.account, "staff_deactivated")
-            assert len(list(world.log.new(one.account, "staff_deactivated"))) == 1
+        # Behind all of them in the queue, and another that is meant.
+        accepted(world.operator.send("require_password_reset", world.about(people[0])))
+        for one, effects in zip(people, (2, 1, 1), strict=True):
+            assert len(world.counted(one.account, "password_reset_required")) == effects
 
     @pytest.mark.row(45)
     def test_taken_by_another_publisher_hides_nobody_s_outcome(
@@ -289,6 +297,10 @@ class TestPublishers:
         for name in ("deactivate_staff", "reactivate_staff", "disable_two_factor"):
             rejected(personnel.send(name, world.about(sue)), "not-permitted")
         world.logged_in(sue)
+        # What it may do to everybody else.
+        other = world.join(world.organisation("Other Estates"), choice=SETUP_NEW)
+        for name in ("disable_two_factor", "deactivate_staff", "reactivate_staff"):
+            accepted(personnel.send(name, world.about(other)))
 
     @pytest.mark.row(44, 31)
     def test_api_keys_see_and_do_what_they_are_for(
