@@ -1,6 +1,5 @@
 """What a user can do with Kafka, found out by trying everything, and leaving nothing behind."""
 
-import contextlib
 import time
 from collections.abc import Iterator
 from typing import Any, Final
@@ -164,20 +163,24 @@ class Prober:
             if _worked(self._admin.delete_consumer_groups([group])[group]):
                 yield "Delete", group
 
-    def _rules(self) -> Iterator[Did]:
-        """The broker's own lists, its users, and transactions."""
-        admin = self._admin
-        info = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, 4096)
+    def sees_rules(self) -> bool:
+        """Whether the broker lists its rules; a refusal comes as an empty list."""
         anybody: Any = None
         everything = AclBindingFilter(
             ResourceType.ANY, anybody, ResourcePatternType.ANY, anybody, anybody,
             AclOperation.ANY, AclPermissionType.ANY,
         )  # fmt: skip
+        return bool(self._admin.describe_acls(everything).result(_PATIENCE))
+
+    def _rules(self) -> Iterator[Did]:
+        """The broker's own lists, its users, and transactions."""
+        admin = self._admin
+        info = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, 4096)
         mine = AclBinding(
             ResourceType.TOPIC, "*", ResourcePatternType.LITERAL, "User:*", "*",
             AclOperation.ALL, AclPermissionType.ALLOW,
         )  # fmt: skip
-        if admin.describe_acls(everything).result(_PATIENCE):  # A refusal comes as an empty list.
+        if self.sees_rules():
             yield "DescribeAcls", "cluster"
         if all(_worked(future) for future in admin.create_acls([mine]).values()):
             yield "CreateAcls", "cluster"
@@ -186,8 +189,12 @@ class Prober:
             yield "AlterUsers", "cluster"
         for settings in ({"transactional.id": "twofold-tx"},):
             producer = Producer({**self._settings, **settings})
-            with contextlib.suppress(KafkaException):
+            try:
                 producer.init_transactions(_PATIENCE)
+            except KafkaException as error:
+                if not _is_refused(error.args[0]):
+                    raise
+            else:
                 yield "InitTransactions", "cluster"
 
 

@@ -11,7 +11,7 @@ from socket import create_server
 from urllib.parse import urlsplit
 
 import pytest
-from confluent_kafka import KafkaException
+from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import (  # type: ignore[attr-defined] # It has them, untold to mypy.
     AclBinding,
     AclOperation,
@@ -81,10 +81,10 @@ class TestTheMatrix:
 
     def test_the_probe_sees_what_is_allowed(self, earnest: Earnest) -> None:
         """Lest everything be refused for another reason: an administrator may all of it."""
-        did = set(Prober(earnest.connection("admin"))._groups()) - {
-            ("Delete", one) for one in GROUPS
-        }
+        prober = Prober(earnest.connection("admin"))
+        did = set(prober._groups()) - {("Delete", one) for one in GROUPS}
         assert did == {(what, group) for what in ("Describe", "Read") for group in GROUPS}
+        assert prober.sees_rules()
 
     def test_a_right_that_is_not_in_the_table_is_found_and_taken_away(
         self, earnest: Earnest
@@ -119,9 +119,15 @@ class TestGettingIn:
     @pytest.mark.row(43)
     @pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-256"])
     def test_nobody_gets_in_by_another_mechanism(self, earnest: Earnest, mechanism: str) -> None:
-        settings = earnest.connection("auth").librdkafka() | {"sasl.mechanism": mechanism}
+        settings = earnest.connection("auth").librdkafka()
+        assert AdminClient(settings).list_topics(timeout=3).topics
+        told: list[KafkaError] = []
+        settings |= {"sasl.mechanism": mechanism, "error_cb": told.append}
+        refused = AdminClient(settings)
         with pytest.raises(KafkaException):
-            AdminClient(settings).list_topics(timeout=3)
+            refused.list_topics(timeout=3)
+        refused.poll(1)
+        assert KafkaError._AUTHENTICATION in {error.code() for error in told}, told
 
     @pytest.mark.row(43)
     async def test_a_certificate_for_another_host_is_refused(self, earnest: Earnest) -> None:
@@ -142,6 +148,11 @@ class TestGettingIn:
             with pytest.raises(KafkaException):
                 AdminClient(client).list_topics(timeout=2)
         assert not heard
+        # Whoever is believed is told something: this one could have listened.
+        with impostor(earnest.security.certificate) as (address, heard):
+            with pytest.raises(KafkaException):
+                AdminClient(client | {"bootstrap.servers": address}).list_topics(timeout=2)
+            assert heard
 
 
 class TestStartingInProduction:

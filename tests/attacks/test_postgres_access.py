@@ -121,6 +121,10 @@ class TestRows:
             with pytest.raises(asyncpg.InsufficientPrivilegeError):
                 await connection.execute(take, "keeper")
             assert await connection.execute("DELETE FROM lease WHERE name = 'keeper'") == "DELETE 0"
+        async with connected(earnest, "admin") as connection:
+            held = {row["name"] for row in await connection.fetch("SELECT name FROM lease")}
+        assert held > seen  # There are others, and that one is among them.
+        assert "keeper" in held
 
     @pytest.mark.parametrize("name", NAMES)
     async def test_nobody_holds_the_locks_of_those_who_deal_with_commands(
