@@ -21,7 +21,7 @@ from services.demo.people import Somebody
 from services.demo.world import Log, wait_until
 from services.projections import schema
 from tests.events.log.spoilt import produce_spoilt
-from tests.faults.dumping import aside
+from tests.faults.dumping import aside, settled
 from tests.faults.system import System, Tell, the_same_processes
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow]
@@ -117,6 +117,7 @@ class TestOnTheOtherTopics:
             world.login(Somebody("", "", f"nobody.{uuid4()}", ""), password="x" * 20).expect(401)
             fresh = world.join(organisation_id, choice=NO_THANKS)
             world.logged_in(fresh)
+        aside(settled(system.kafka, system.database))
         quarantined = aside(_quarantined(system, topic))
         counts = f"{quarantined} in quarantine" if topic != "twofold.vault" else "refused"
         tell(f"random bytes on {topic}", counts, "people log in, join, and are refused as before")
@@ -136,6 +137,7 @@ class TestOnTheOtherTopics:
             if value is not None:
                 producer.produce("twofold.vault", value, own[0].encode(), own[2])
         producer.flush(10)
+        aside(settled(system.kafka, system.database))
         world.login(sam, password=eve.password).expect(401, "invalid-credentials")
         world.login(sam).expect(200, outcome="logged_in")
         assert aside(_entries(system))[sam.staff_id, "password"] == own
