@@ -18,23 +18,23 @@ def test_short_long_known_and_personal_ones_are_refused_with_the_reason(
     current = sam.password
     change = world.open(world.ask_for_link(sam)).expect(200).body["change"]
     refused = {
-        "14 characters": GOOD_15[:14],
-        "129 characters": "zq7-Kx2mVb9!pLr8" * 8 + "x",
-        "14 characters of two bytes each": "äöüßéèêñçøåæœð",
-        "common": "passwordpassword1",
-        "keyboard": "qwertyuiopasdfghjkl",
-        "the same": "aaaaaaaaaaaaaaaaaaaa",
-        "username": f"{sam.username}{sam.username}",
-        "organisation": "attacked estates",
-        "e-mail": sam.email,
-        "current": current,
-        "a control character": GOOD_15 + "\x07x",
+        GOOD_15[:14]: "15 characters or more",
+        "äöüßéèêñçøåæœð": "15 characters or more",  # Of two bytes each.
+        "zq7-Kx2mVb9!pLr8" * 8 + "x": "128 characters or fewer",
+        "passwordpassword1": "tried first",
+        "qwertyuiopasdfghjkl": "tried first",
+        "aaaaaaaaaaaaaaaaaaaa": "tried first",
+        f"{sam.username}{sam.username}": "your name or company",
+        "attacked estates": "your name or company",
+        sam.email: "your name or company",
+        current: "the current password",
+        GOOD_15 + "\x07x": "can be seen and typed",
     }
     world.log.mark()
-    for what, password in refused.items():
+    for password, reason in refused.items():
         answer = world.finish(sam, change, NO_THANKS, password)
         answer.expect(422, "password-refused")
-        assert answer.body["reason"], what
+        assert reason in answer.body["reason"], (password, answer)
         assert password not in str(answer.body)
     world.log.expect_none(sam.account, "password_set")
     world.finish(sam, change, NO_THANKS, GOOD_15).expect(200)
