@@ -109,7 +109,7 @@ SHOWN_BY: Final = {
     45: ("staff/test_consumer_crash.py", "test_of_another_publisher_are_told_as_its_own"),
     47: ("staff/test_consumer.py::TestDeadLetters", "staff/test_consumer_faults.py"),
     49: ("test_a_dropped_schema_is_folded_back_identical", "test_a_rebuild_sends_nothing"),
-    51: ("test_a_log_that_is_not_the_one_it_folded", "test_acceptance.py::TestWhatAnybodyMadeUp"),
+    51: ("test_a_log_that_is_not_the_one_it_folded",),
     52: ("test_with_a_forgotten_person_everything_of_theirs_goes",),
     53: ("test_surroundings.py::test_every_page_says",),
     54: ("test_every_form_refuses",),
@@ -117,7 +117,12 @@ SHOWN_BY: Final = {
     56: ("test_leads_to_our_own_pages_alone",),
     57: ("test_a_trusted_proxy_names_the_caller",),
     58: ("auth/web/test_faults.py", "test_an_outage_of_the_mail_server", "test_consumer_away.py"),
-    61: ("auth/test_turns.py", "web/test_serving.py", "web/test_door.py"),
+    61: (
+        "auth/test_turns.py",
+        "web/test_serving.py",
+        "web/test_door.py",
+        "test_acceptance.py::TestWhatAnybodyMadeUp",
+    ),
     62: ("web/test_health.py",),
     63: ("tests/events/test_acceptance_keys.py::TestRetired",),
 }
