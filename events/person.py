@@ -64,7 +64,8 @@ class Person(State):
         wrong_codes: Wrong codes after a right password; a link's are counted apart.
         wrong_link_codes: Wrong codes given by links, over all links.
         failed_logins: Failed logins of whatever cause: what a stranger can see.
-        device_failures: Failed logins from each known device.
+        devices: Known devices; last the one that logged in or tried last.
+        device_failures: Failed logins from each of them.
         links_asked_for: When the newest links that weren't an administrator's were issued.
         proposed: Change and candidate of the newest authenticator that was shown.
         disclosed: How many authenticators were shown, and passwords told to be the current one,
@@ -91,6 +92,7 @@ class Person(State):
     wrong_codes: Failures = Failures()
     wrong_link_codes: Failures = Failures()
     failed_logins: Failures = Failures()
+    devices: tuple[str, ...] = ()
     device_failures: dict[str, Failures] = Field(default_factory=dict)
     link: Link | None = None
     links_asked_for: tuple[Moment, ...] = ()
@@ -254,12 +256,12 @@ def _login(person: Person, fact: LoginAttempted, at: datetime) -> dict[str, Any]
         if fact.outcome == "password_expired":
             changes["disclosed"] = 0
         if fact.outcome == "succeeded" and fact.device:
-            changes["device_failures"] = _device(person, fact.device, Failures())
+            changes |= _device(person, fact.device, Failures())
         return changes
     changes = {"failed_logins": person.failed_logins.failed(at)}
     if fact.device:
         failures = person.device_failures.get(fact.device, Failures()).failed(at)
-        changes["device_failures"] = _device(person, fact.device, failures)
+        changes |= _device(person, fact.device, failures)
     if fact.outcome == "wrong_password":
         changes["wrong_passwords"] = person.wrong_passwords.failed(at)
     elif fact.outcome == "wrong_code":
@@ -267,10 +269,11 @@ def _login(person: Person, fact: LoginAttempted, at: datetime) -> dict[str, Any]
     return changes
 
 
-def _device(person: Person, device: str, failures: Failures) -> dict[str, Failures]:
-    others = {known: f for known, f in person.device_failures.items() if known != device}
-    kept = list(others.items())[-(KEPT_DEVICES - 1) :]
-    return dict([*kept, (device, failures)])
+def _device(person: Person, device: str, failures: Failures) -> dict[str, Any]:
+    """The newest are kept: by a sequence, as whoever stores a state may sort a mapping's keys."""
+    devices = (*(one for one in person.devices if one != device), device)[-KEPT_DEVICES:]
+    known = person.device_failures | {device: failures}
+    return {"devices": devices, "device_failures": {one: known[one] for one in devices}}
 
 
 def _code(person: Person, fact: CodeChecked, at: datetime) -> dict[str, Any]:

@@ -1,15 +1,18 @@
 """A person's failures, links and devices, folded from their streams."""
 
+import json
+
 import pytest
 
 from events.credentials import KEPT_FAILURES, Failures
 from events.facts import Fact
-from events.person import KEPT_DEVICES, KEPT_LINKS
+from events.person import KEPT_DEVICES, KEPT_LINKS, Person, evolve
 from events.staff import (
     AuthenticatorProposed,
     LoginOutcome,
     PasswordLinkKilled,
 )
+from tests.events import folding
 from tests.events.people import (
     DEVICE,
     DISABLED,
@@ -19,6 +22,7 @@ from tests.events.people import (
     PASSWORD,
     REHASHED,
     REPEATED,
+    STAFF,
     code,
     link,
     login,
@@ -94,6 +98,20 @@ class TestLogins:
             later(at) for at in range(41 - KEPT_FAILURES, 41)
         )
         assert len(many.device_failures) == KEPT_DEVICES
+
+    def test_which_devices_are_kept_is_the_same_after_the_state_was_stored(self) -> None:
+        """PostgreSQL's jsonb sorts the keys of a mapping."""
+        devices = [uuid() for _ in range(KEPT_DEVICES + 5)]
+        somebody = person()
+        for at, device in enumerate(devices):
+            fact = login("succeeded", device=device)
+            counted = folding.counted(f"x/guesses/{STAFF}", fact, at)
+            now = evolve(somebody, counted)
+            assert now is not None
+            stored = json.dumps(now.model_dump(mode="json"), sort_keys=True)
+            somebody = Person.model_validate_json(stored)
+        assert somebody.devices == tuple(devices[-KEPT_DEVICES:])
+        assert somebody.device_failures.keys() == set(somebody.devices)
 
 
 class TestLinks:
