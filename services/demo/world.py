@@ -140,7 +140,7 @@ class Log:
     def __post_init__(self) -> None:
         self._consumer = Consumer(
             {"bootstrap.servers": self.bootstrap, "group.id": f"demo-{uuid4()}",
-             "enable.auto.commit": False, "log_level": 0}
+             "enable.auto.commit": False, "log_level": 0, "fetch.wait.max.ms": 10}
         )  # fmt: skip
         found = self._consumer.list_topics(self.topic, 10).topics[self.topic].partitions
         self._next = {partition: self._end(partition) for partition in found}
