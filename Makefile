@@ -31,6 +31,7 @@ breaks: venv-dev ## break ten rules on purpose, one at a time in a copy, and nam
 	@.venv/bin/python -m tests.breaks.run
 
 attacks: venv-dev ## try what an attacker would, and print the checklist with a mark a row
+	@bash infra/install-test-tools.sh
 	@.venv/bin/python -m pytest -m attacks --thorough --checklist -q $(ARGS)
 
 sweep: venv-dev ## run the tests and all attacks on one stack, and search for every secret that they handled
