@@ -16,6 +16,7 @@ from pydantic import (
 )
 
 from events.facts import Uuid
+from events.moments import from_milliseconds, to_milliseconds
 from events.staff import Role
 
 SHAPE = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)
@@ -26,15 +27,18 @@ decides about people, and in terminals. Scripts that run right to left need none
 """
 
 
-def _in_utc(moment: datetime) -> datetime:
+def _as_the_log_keeps_it(moment: datetime) -> datetime:
     try:
-        return moment.astimezone(UTC)
+        return from_milliseconds(to_milliseconds(moment.astimezone(UTC)))
     except OverflowError:
         raise ValueError("no such moment in UTC") from None
 
 
-Aware = Annotated[AwareDatetime, AfterValidator(_in_utc)]
-"""A moment with its offset, read into UTC; near the first and last year there may be none."""
+Aware = Annotated[AwareDatetime, AfterValidator(_as_the_log_keeps_it)]
+"""
+A moment with its offset, read into UTC and whole milliseconds, rounded down: what is finer would
+differ from itself once it was stored. Near the first and last year there may be none.
+"""
 
 
 def text(shortest: int, longest: int) -> StringConstraints:

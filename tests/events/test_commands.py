@@ -1,7 +1,7 @@
 """Commands as they cross the wire: signed, strict, and silent about what they hold."""
 
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from events import command_wire, commands
 from events.command_wire import LONGEST_EXPIRY, MAX_BYTES
-from events.commands import COMMANDS, Command, UnreadableCommandError
+from events.commands import COMMANDS, Command, SetTwoFactorPolicy, UnreadableCommandError
 from tests.events.records import START, uuid
 
 ORGANISATION, STAFF = uuid(), uuid()
@@ -247,6 +247,13 @@ def test_what_mail_programs_read_otherwise_is_no_address(address: str) -> None:
 @pytest.mark.parametrize("address", ["o'hara+x_y=z@agency.example", "é@ü.example", "a@localhost"])
 def test_an_address_may_be_of_any_script(address: str) -> None:
     commands.parse_command("register_staff", SAMPLES["register_staff"] | {"email": address})
+
+
+def test_a_moment_is_read_as_the_log_keeps_it() -> None:
+    finer = SAMPLES["set_two_factor_policy"] | {"from": "2027-01-01T01:00:00.123999+01:00"}
+    command = commands.parse_command("set_two_factor_policy", finer)
+    assert isinstance(command, SetTwoFactorPolicy)
+    assert command.effective == datetime(2027, 1, 1, 0, 0, 0, 123_000, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("moment", ["9999-12-31T23:59:59-12:00", "0001-01-01T00:00:00+12:00"])
