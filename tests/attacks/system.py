@@ -123,6 +123,11 @@ class Attacked(World):
 
         return asyncio.run(rows())
 
+    def metric(self, name: str) -> float:
+        """A metric of the first of `auths`, with its labels as they are written; 0 before any."""
+        lines = self.inside["auth"].send("GET", "/metrics").text.splitlines()
+        return sum(float(line.split()[-1]) for line in lines if line.startswith(f"{name} "))
+
     def mails(self, somebody: Somebody) -> list[str]:
         """What was mailed to them, as it went over the wire."""
         texts = [content.decode() for _, content in self.mailbox.contents()]

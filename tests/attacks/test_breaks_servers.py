@@ -13,6 +13,7 @@ from services.demo.flows import AHEAD, accepted
 from tests.attacks.system import SETUP_NEW, Attacked, beside, until
 
 WRONG = "guessed-many-times-1"
+HASHED = "twofold_hashing_seconds_count"
 
 
 def resident_mib(pid: int) -> float:
@@ -51,12 +52,17 @@ class TestOverload:
         sam = world.join(organisation)
         web = world.auths[0]
         started = web.post("/api/login/start", {"username": sam.username}).body["login"]
+        before = world.metric(HASHED)
         huge = web.send(
             "POST", "/api/login/finish", json={"login": started, "password": "x" * 1_000_000}
         )
         assert huge.status_code == 413
         long = web.post("/api/login/finish", {"login": started, "password": "x" * 1_000})
         long.expect(401, "invalid-credentials")
+        assert world.metric(HASHED) == before
+        short = web.post("/api/login/finish", {"login": started, "password": WRONG})
+        short.expect(401, "invalid-credentials")
+        assert world.metric(HASHED) == before + 1  # What is long enough to be one does cost.
 
 
 class TestCommands:

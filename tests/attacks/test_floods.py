@@ -33,6 +33,7 @@ TIMES_BESIDE_IT = 50
 
 SLOW: dict[Dribble, int] = {SLOW_HEAD: 300, SLOW_BODY: 50, SILENT: 50}
 LIMITS = Limits()
+CUT = {why: f'twofold_connections_cut_total{{why="{why}"}}' for why in ("idle", "request")}
 
 
 @contextmanager
@@ -79,7 +80,7 @@ def test_who_is_slow_is_cut_off_and_others_are_served_meanwhile(
     world: Attacked, organisation: str
 ) -> None:
     sam, url = world.join(organisation), world.auths[0].url
-    before = {why: cut(world, why) for why in ("idle", "request")}
+    before = {why: world.metric(CUT[why]) for why in CUT}
     longest = max(LIMITS.idle_s, LIMITS.request_s)
 
     async def all_of_them() -> list[float]:
@@ -91,15 +92,15 @@ def test_who_is_slow_is_cut_off_and_others_are_served_meanwhile(
 
     with ThreadPoolExecutor(1) as pool:
         slow = pool.submit(asyncio.run, all_of_them())
-        until(lambda: connections(world) >= sum(SLOW.values()))
+        until(lambda: world.metric("twofold_connections") >= sum(SLOW.values()))
         while not slow.done():
             _served(world, sam)
             with suppress(TimeoutError):
                 slow.result(timeout=1)
     assert max(slow.result()) < longest + 5
-    assert connections(world) < 50
-    assert cut(world, "idle") - before["idle"] >= SLOW[SILENT]
-    assert cut(world, "request") - before["request"] >= SLOW[SLOW_HEAD] + SLOW[SLOW_BODY]
+    assert world.metric("twofold_connections") < 50
+    assert world.metric(CUT["idle"]) - before["idle"] >= SLOW[SILENT]
+    assert world.metric(CUT["request"]) - before["request"] >= SLOW[SLOW_HEAD] + SLOW[SLOW_BODY]
 
 
 @pytest.mark.row(61)
@@ -123,19 +124,3 @@ def test_who_takes_all_places_loses_them_to_others(world: Attacked, organisation
 def _served(world: Attacked, sam: Somebody) -> None:
     with coming_from(world, world.auths[0].url, ELSEWHERE) as (web,):
         world.login(sam, web=web).expect(200, outcome="logged_in")
-
-
-def metrics(world: Attacked) -> str:
-    return world.inside["auth"].send("GET", "/metrics").text
-
-
-def cut(world: Attacked, why: str) -> float:
-    """How many have been cut off for that."""
-    name = f'twofold_connections_cut_total{{why="{why}"}} '
-    return sum(float(one.split()[1]) for one in metrics(world).splitlines() if one.startswith(name))
-
-
-def connections(world: Attacked) -> float:
-    """How many are open."""
-    lines = [one for one in metrics(world).splitlines() if one.startswith("twofold_connections ")]
-    return float(lines[0].split()[1])

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -69,7 +70,8 @@ class TestTheVaultsKey:
         someone = await agency.person()
         await fill(earnest, someone.staff_id)
         operator = earnest.told("operator")
-        old = keys.load(earnest.ring).encryption.current
+        old, kafka = keys.load(earnest.ring).encryption.current, earnest.connection("operator")
+        before = proof(kafka)[old]
         project = earnest.processes["project"]
         command = subprocess.Popen(
             [sys.executable, "-m", "services.cli", "keys", "rotate"],
@@ -78,20 +80,21 @@ class TestTheVaultsKey:
             stdout=subprocess.PIPE,
         )
         try:
-            while keys.load(earnest.ring).encryption.current == old:
-                await asyncio.sleep(0.01)
-            await asyncio.sleep(1)
+            async with asyncio.timeout(30):
+                while proof(kafka).get(old, 0) >= before:
+                    await asyncio.sleep(0)
         finally:
             command.send_signal(signal.SIGKILL)
             project.kill()
             command.communicate()
+        await fill(earnest, someone.staff_id, under=old)  # By who hadn't heard of the new one yet.
+        assert proof(kafka)[old] >= MANY
         given_up = earnest.run("keys", "rotate", "--resume", "--patience", "1", told=operator)
         refused = earnest.run("keys", "drop", old, told=operator)
-        if proof(earnest.connection("operator")).get(old):  # Otherwise it was done by then.
-            assert given_up.status == 1
-            assert "twofold keys rotate --resume" in given_up.err
-            assert refused.status == 1
-            assert "are still under" in refused.err
+        assert given_up.status == 1
+        assert "twofold keys rotate --resume" in given_up.err
+        assert refused.status == 1
+        assert "are still under" in refused.err
         project.start()
         await asyncio.to_thread(earnest.wait_for, "project")
         assert "none is left" in earnest.must("keys", "rotate", "--resume", *PATIENT, told=operator)
@@ -125,14 +128,16 @@ async def forget(staffing: Staffing, someone: Somebody) -> None:
     await staffing.command("forget_staff", data)
 
 
-async def fill(earnest: Earnest, staff_id: str) -> None:
+async def fill(earnest: Earnest, staff_id: str, *, under: str | None = None) -> None:
     """Many entries, as if a firm of that size had just registered its people."""
-    ring = keys.load(earnest.ring)
+    key = keys.load(earnest.ring).encryption
+    if under is not None:
+        key = replace(key, current=under)
     deadline = datetime.now(UTC) + timedelta(minutes=4)
     made = [
         seal(
             b"x" * 32, entry_id=str(uuid4()), kind="personal", owner=staff_id,
-            deadline=deadline, key=ring.encryption,
+            deadline=deadline, key=key,
         )
         for _ in range(MANY)
     ]  # fmt: skip
