@@ -84,6 +84,13 @@ async def staffing(system: System) -> AsyncIterator[Staffing]:
         yield await Staffing.begin(system, http)
 
 
+@pytest.fixture(scope="module")
+async def http() -> AsyncIterator[httpx.AsyncClient]:
+    """Give a client that keeps no cookies and follows nothing."""
+    async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
+        yield client
+
+
 @pytest.fixture
 async def agency(staffing: Staffing) -> Agency:
     """Give an organisation that no other test has."""

@@ -3,9 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from email.message import EmailMessage
 from hashlib import sha256
 from pathlib import Path
 from uuid import uuid4
@@ -19,7 +17,6 @@ from events.staff import PasswordLinkIssued, StaffRegistered, TwoFactorDisabled
 from events.vault.personal import Details, seal_details, seal_text
 from events.vault.port import MissingEntryError
 from events.vault.sealing import seal
-from infra.local import ports
 from services.notify import follower as following_events
 from services.notify.follower import Follower
 from services.notify.notifier import Notifier
@@ -28,7 +25,7 @@ from services.notify.smtp import SmtpMailer
 from services.notify.status import StatusPublisher
 from services.notify.writing import Writing, ticket
 from services.projections import schema
-from services.up.sink import MailSink, read
+from tests.services.notify.post import Post
 from tests.services.projections.worlds import PARTITIONS, World, make_world, running, until
 
 LINK_KEY = b"l" * 32
@@ -39,33 +36,6 @@ DATA_KEY = b"d" * 32
 async def world(kafka: str, database: str) -> AsyncIterator[World]:
     async with make_world(kafka, database) as made:
         yield made
-
-
-@dataclass
-class Post:
-    """A mail server that can be away, and what it was given."""
-
-    folder: Path
-    port: int = field(default_factory=ports.free_port)
-    sink: MailSink | None = None
-
-    def open(self) -> None:
-        self.sink = MailSink(self.folder, self.port)
-        self.sink.start()
-
-    def close(self) -> None:
-        if self.sink is not None:
-            self.sink.stop()
-            self.sink = None
-
-    def mails(self) -> list[EmailMessage]:
-        return [read(path.read_bytes()) for path in sorted(self.folder.glob("*.eml"))]
-
-    async def has(self, count: int) -> None:
-        async def enough() -> bool:
-            return len(self.mails()) >= count
-
-        await until(enough, 30)
 
 
 @pytest.fixture
