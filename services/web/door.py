@@ -1,12 +1,13 @@
 """
-The door: so many requests of one address are worked on at once, and its others wait, in order.
+The door: so many requests of one address are worked on at once, and its others wait, in order,
+for as long as whoever sent them waits as well.
 
 One loop does all work of a process. Whoever keeps hundreds of connections busy would have it to
 themselves, be what they ask for ever so cheap; so they wait for each other instead.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -16,6 +17,11 @@ from services.shares import at
 
 AT_ONCE: Final = 16
 """Requests of one address; a browser sends six at once, an office of hundreds seldom more."""
+
+
+class GoneError(Exception):
+    """Whoever asked has hung up before their turn: nothing was done."""
+
 
 _LEAVE: Final[ContextVar[Callable[[], None] | None]] = ContextVar("leave", default=None)
 
@@ -46,19 +52,26 @@ class Door:
         return len(self._lines)
 
     @asynccontextmanager
-    async def through(self, address: str) -> AsyncIterator[None]:
+    async def through(
+        self, address: str, gone: Callable[[], Awaitable[object]]
+    ) -> AsyncIterator[None]:
         """
         Be worked on; wait until others of the same address are done, or have made way.
 
         Args:
             address: The caller's; of IPv6, its /48 counts.
+            gone: Returns once the caller has hung up. Connections are counted, and requests left
+                behind by those that are no more would pile up here beyond any count.
+
+        Raises:
+            GoneError: They have, before they came in.
         """
         party = at(address)[0]
         line = self._lines.setdefault(party, _Line(asyncio.Semaphore(self.at_once)))
         line.here += 1
         try:
-            await line.places.acquire()
-        except asyncio.CancelledError:
+            await _acquire(line.places, gone)
+        except (asyncio.CancelledError, GoneError):
             self._gone(party, line)
             raise
         inside, loop = True, asyncio.get_running_loop()
@@ -85,3 +98,20 @@ class Door:
         line.here -= 1
         if not line.here:
             del self._lines[party]
+
+
+async def _acquire(places: asyncio.Semaphore, gone: Callable[[], Awaitable[object]]) -> None:
+    if not places.locked():
+        await places.acquire()
+        return
+    place, left = asyncio.create_task(places.acquire()), asyncio.ensure_future(gone())
+    comes_in = False
+    try:
+        await asyncio.wait((place, left), return_when=asyncio.FIRST_COMPLETED)
+        comes_in = not left.done()
+    finally:
+        left.cancel()
+        if not comes_in and not place.cancel():  # It has a place by now.
+            places.release()
+    if not comes_in:
+        raise GoneError

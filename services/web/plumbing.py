@@ -17,7 +17,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from services.web.door import Door
+from services.web.door import Door, GoneError
 from services.web.problems import Problem, failed
 
 MAX_BODY: Final = 64 * 1024
@@ -73,8 +73,10 @@ class Plumbing:
             state["request_id"] = exchange.request_id
             state["client_address"] = address = _client(HTTPConnection(scope), self._proxies)
             receive = await exchange.body_first()
-            async with self._door.through(address):
+            async with self._door.through(address, exchange.gone):
                 await self._app(scope, receive, exchange.send)
+        except GoneError:
+            log.debug("request.abandoned", method=scope["method"])
         except Problem as problem:
             await exchange.answer(problem)
         except Exception:
@@ -124,6 +126,10 @@ class _Exchange:
             return next(waiting, None) or await self._receive()
 
         return receive
+
+    async def gone(self) -> None:
+        """Return once the caller has hung up: behind the body, nothing else can come."""
+        await self._receive()
 
     async def send(self, message: Message) -> None:
         """Send on, with the headers that every answer has."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 WRONG = "wrong-wrong-wrong-wrong-1"
+KIB_EACH = 60
 HEAD = b"POST /api/login/start HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
 
 
@@ -96,6 +97,22 @@ async def lasts(url: str, source: str, dribble: Dribble, at_most_s: float) -> fl
         return time.monotonic() - began
     finally:
         writer.close()
+
+
+async def abandoned(url: str, source: str, login: str, many: int) -> None:
+    """Tries to log in, each with `KIB_EACH` of white space, by who hangs up at once."""
+
+    async def ask(_: int) -> None:
+        _, writer = await _connect(url, source)
+        body = json.dumps({"login": login, "password": WRONG}).encode().ljust(KIB_EACH * 1024)
+        head = "POST /api/login/finish HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
+        writer.write(f"{head}content-length: {len(body)}\r\n\r\n".encode() + body)
+        with suppress(OSError):
+            await writer.drain()
+        writer.close()
+
+    for start in range(0, many, 100):
+        await asyncio.gather(*map(ask, range(start, min(start + 100, many))))
 
 
 async def _connect(url: str, source: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

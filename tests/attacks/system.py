@@ -217,3 +217,11 @@ def until(found: Callable[[], Any], within_s: float = 20) -> Any:
         assert time.monotonic() < last, "nothing of the kind came"
         time.sleep(0.05)
     return value
+
+
+def resident_mib(pid: int) -> float:
+    """Memory of a process."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmHWM"):
+            return int(line.split()[1]) / 1024
+    raise AssertionError

@@ -4,24 +4,15 @@ import contextlib
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import httpx
 import pytest
 
 from services.demo.flows import AHEAD, accepted
-from tests.attacks.system import SETUP_NEW, Attacked, beside, until
+from tests.attacks.system import SETUP_NEW, Attacked, beside, resident_mib, until
 
 WRONG = "guessed-many-times-1"
 HASHED = "twofold_hashing_seconds_count"
-
-
-def resident_mib(pid: int) -> float:
-    """Memory of a process."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmHWM"):
-            return int(line.split()[1]) / 1024
-    raise AssertionError
 
 
 class TestOverload:

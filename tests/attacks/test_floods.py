@@ -12,14 +12,16 @@ import pytest
 from services.demo.people import Somebody
 from services.web.connections import Limits
 from tests.attacks.flooding import (
+    KIB_EACH,
     SILENT,
     SLOW_BODY,
     SLOW_HEAD,
     Dribble,
+    abandoned,
     flooding,
     lasts,
 )
-from tests.attacks.system import Attacked, Recorded, until
+from tests.attacks.system import Attacked, Recorded, resident_mib, until
 
 FLOODER, ELSEWHERE = "127.0.0.2", "127.0.0.3"
 CONNECTIONS = 230
@@ -33,6 +35,7 @@ TIMES_BESIDE_IT = 50
 
 SLOW: dict[Dribble, int] = {SLOW_HEAD: 300, SLOW_BODY: 50, SILENT: 50}
 LIMITS = Limits()
+ABANDONED = 5_000
 CUT = {why: f'twofold_connections_cut_total{{why="{why}"}}' for why in ("idle", "request")}
 
 
@@ -124,3 +127,16 @@ def test_who_takes_all_places_loses_them_to_others(world: Attacked, organisation
 def _served(world: Attacked, sam: Somebody) -> None:
     with coming_from(world, world.auths[0].url, ELSEWHERE) as (web,):
         world.login(sam, web=web).expect(200, outcome="logged_in")
+
+
+@pytest.mark.row(61)
+def test_requests_that_nobody_waits_for_any_more_take_no_memory(
+    world: Attacked, organisation: str
+) -> None:
+    sam, url, pid = world.join(organisation), world.auths[0].url, world.processes["auth"].pid
+    with coming_from(world, url, FLOODER) as (beside,):
+        login = beside.post("/api/login/start", {"username": "nobody.at.all"}).body["login"]
+        before = resident_mib(pid)
+        asyncio.run(abandoned(url, FLOODER, login, ABANDONED))
+        world.login(sam, web=beside).expect(200, outcome="logged_in")
+    assert resident_mib(pid) < before + ABANDONED * KIB_EACH / 1024 / 2, before

@@ -9,7 +9,7 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import StreamingResponse
 
 from services.web.connections import CUT, Limits
-from services.web.plumbing import Plumbing
+from services.web.plumbing import REQUESTS, Plumbing
 from services.web.problems import handle_problems
 from services.web.serving import Served, listen, serve
 
@@ -137,3 +137,8 @@ async def serving(limits: Limits) -> AsyncIterator[Server]:
 
 def cut(why: str) -> float:
     return float(CUT.labels(why)._value.get())
+
+
+def unanswered() -> float:
+    """How many requests were let go before any answer."""
+    return float(REQUESTS.labels("test", "GET", "0")._value.get())

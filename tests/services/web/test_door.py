@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from services.web.door import Door, make_way
+from services.web.door import Door, GoneError, make_way
 
 FLOOD, ELSEWHERE = "203.0.113.7", "198.51.100.1"
 
@@ -22,11 +22,13 @@ class Work:
         self.door, self.ends = door, asyncio.Event()
         self.inside: list[str] = []
 
-    def ask(self, address: str, *, makes_way: bool = False) -> asyncio.Task[None]:
-        return asyncio.create_task(self._do(address, makes_way))
+    def ask(
+        self, address: str, *, makes_way: bool = False, gone: asyncio.Event | None = None
+    ) -> asyncio.Task[None]:
+        return asyncio.create_task(self._do(address, makes_way, gone or asyncio.Event()))
 
-    async def _do(self, address: str, makes_way: bool) -> None:
-        async with self.door.through(address):
+    async def _do(self, address: str, makes_way: bool, gone: asyncio.Event) -> None:
+        async with self.door.through(address, gone.wait):
             self.inside.append(address)
             if makes_way:
                 make_way()
@@ -66,7 +68,7 @@ async def test_what_never_waits_takes_turns_with_others_too() -> None:
     door, done = Door(2), list[str]()
 
     async def work(address: str) -> None:
-        async with door.through(address):
+        async with door.through(address, asyncio.Event().wait):
             done.append(address)
 
     flood = [asyncio.create_task(work(FLOOD)) for _ in range(200)]
@@ -94,6 +96,36 @@ async def test_who_gives_up_leaves_nothing_behind(work: Work) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
     await settled()
     assert (len(work.inside), len(work.door)) == (4, 0)
+
+
+async def test_who_hangs_up_is_no_longer_in_line(work: Work) -> None:
+    gone = asyncio.Event()
+    inside = [work.ask(FLOOD) for _ in range(2)]
+    left = [work.ask(FLOOD, gone=gone) for _ in range(3)]
+    await settled()
+    last = work.ask(FLOOD)
+    gone.set()
+    for task in left:
+        with pytest.raises(GoneError):
+            await task
+    work.ends.set()
+    await asyncio.gather(*inside, last)
+    await settled()
+    assert (len(work.inside), len(work.door)) == (3, 0)
+
+
+async def test_a_place_that_comes_as_somebody_hangs_up_is_the_next_one_s(work: Work) -> None:
+    gone = asyncio.Event()
+    inside = [work.ask(FLOOD) for _ in range(2)]
+    left = work.ask(FLOOD, gone=gone)
+    others = [work.ask(FLOOD) for _ in range(3)]
+    await settled()
+    work.ends.set()
+    gone.set()
+    await asyncio.gather(*inside, *others, left, return_exceptions=True)
+    await settled()
+    assert len(work.door) == 0
+    assert [task.exception() for task in (*inside, *others)] == [None] * 5
 
 
 async def test_outside_of_any_request_nothing_is_held() -> None:

@@ -3,11 +3,13 @@
 import asyncio
 import contextlib
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from services.web.connections import Limits
-from tests.services.web.peers import LARGE, WITHIN_S, Server, cut, serving
+from services.web.door import AT_ONCE
+from tests.services.web.peers import LARGE, WITHIN_S, Server, cut, serving, unanswered
 
 SHORT = Limits(idle_s=0.3, request_s=0.5, answer_s=0.8, head_bytes=4096, connections=6)
 LONG = Limits(idle_s=30, request_s=30, answer_s=30, head_bytes=4096, connections=6)
@@ -151,6 +153,26 @@ class TestPlaces:
             server.answer.set()
             assert [await peer.answer() for peer in asked] == [200] * 6
             assert await (await server.connect()).asks() == 200
+
+
+async def test_a_request_that_nobody_waits_for_any_more_is_not_kept_until_its_turn() -> None:
+    """Connections are counted; requests of those that are no more weren't, and piled up."""
+    async with serving(replace(LONG, connections=40)) as server:
+        inside = [await server.connect() for _ in range(AT_ONCE)]
+        for peer in inside:
+            await peer.send(b"GET /later HTTP/1.1\r\nhost: x\r\n\r\n")
+            await server.waiting.acquire()
+        before = unanswered()
+        for _ in range(100):
+            peer = await server.connect()
+            await peer.send(b"GET /later HTTP/1.1\r\nhost: x\r\n\r\n")
+            peer.writer.close()
+        async with asyncio.timeout(WITHIN_S):
+            while unanswered() < before + 100:
+                await asyncio.sleep(0.01)
+        server.answer.set()
+        assert [await peer.answer() for peer in inside] == [200] * AT_ONCE
+        assert server.waiting.locked()  # None of the hundred was worked on.
 
 
 async def test_what_is_under_way_is_answered_before_it_ends() -> None:
