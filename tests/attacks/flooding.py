@@ -103,7 +103,7 @@ async def abandoned(url: str, source: str, login: str, many: int) -> None:
     """Tries to log in, each with `KIB_EACH` of white space, by who hangs up at once."""
 
     async def ask(_: int) -> None:
-        _, writer = await _connect(url, source)
+        writer = (await _connect(url, source))[1]
         body = json.dumps({"login": login, "password": WRONG}).encode().ljust(KIB_EACH * 1024)
         head = "POST /api/login/finish HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
         writer.write(f"{head}content-length: {len(body)}\r\n\r\n".encode() + body)

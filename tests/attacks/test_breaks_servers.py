@@ -39,7 +39,9 @@ class TestOverload:
         world.login(sam, web=web).expect(200, outcome="logged_in")
 
     @pytest.mark.row(5, 8)
-    def test_long_passwords_cost_nothing(self, world: Attacked, organisation: str) -> None:
+    def test_long_passwords_cost_no_more_than_others(
+        self, world: Attacked, organisation: str
+    ) -> None:
         sam = world.join(organisation)
         web = world.auths[0]
         started = web.post("/api/login/start", {"username": sam.username}).body["login"]
@@ -48,12 +50,10 @@ class TestOverload:
             "POST", "/api/login/finish", json={"login": started, "password": "x" * 1_000_000}
         )
         assert huge.status_code == 413
+        assert world.metric(HASHED) == before
         long = web.post("/api/login/finish", {"login": started, "password": "x" * 1_000})
         long.expect(401, "invalid-credentials")
-        assert world.metric(HASHED) == before
-        short = web.post("/api/login/finish", {"login": started, "password": WRONG})
-        short.expect(401, "invalid-credentials")
-        assert world.metric(HASHED) == before + 1  # What is long enough to be one does cost.
+        assert world.metric(HASHED) == before + 1  # Nor less: it is recorded as any other try is.
 
 
 class TestCommands:

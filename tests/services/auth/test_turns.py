@@ -116,7 +116,7 @@ async def test_who_waits_for_a_turn_holds_up_nobody_at_the_door() -> None:
     inside = []
 
     async def ask(name: str) -> None:
-        async with door.through("203.0.113.7"):
+        async with door.through("203.0.113.7", asyncio.Event().wait):
             inside.append(name)
             if name != "cheap":
                 async with turns.line_up(FLOOD):
