@@ -43,6 +43,9 @@ from events.staff import (
 )
 from events.streams import organisation_of, subject_id
 
+SUSPENDED_AT = 100
+"""So many wrong codes in a row, with right passwords or by links, suspend an authenticator."""
+
 KEPT_DEVICES = 20
 KEPT_LINKS = 3
 
@@ -105,6 +108,12 @@ class Person(State):
     def enrolled(self) -> bool:
         """Whether a second factor is in force."""
         return isinstance(self.second_factor, Enrolled)
+
+    @property
+    def suspended(self) -> bool:
+        """Whether every code is refused until an administrator disables the authenticator."""
+        worst = max(self.wrong_codes.in_a_row, self.wrong_link_codes.in_a_row)
+        return self.enrolled and worst >= SUSPENDED_AT
 
 
 def evolve(person: Person | None, counted: Counted) -> Person | None:

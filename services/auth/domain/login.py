@@ -272,7 +272,7 @@ def _outcome(person: Person, policy: Policy, evidence: Evidence, now: datetime) 
 
 
 def _code_refusal(person: Person, evidence: Evidence, now: datetime) -> CodeRefusal | None:
-    if throttle.authenticator_suspended(person):
+    if person.suspended:
         return "authenticator_suspended"
     if throttle.codes_paused(person.wrong_codes, now):
         return "codes_paused"

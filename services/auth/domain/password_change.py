@@ -141,7 +141,7 @@ def check_link_code(
     if code is None:
         raise CodeRequiredError
     outcome: Literal["accepted", "wrong_code", "code_already_used", "authenticator_suspended"]
-    if throttle.authenticator_suspended(person):
+    if person.suspended:
         outcome = "authenticator_suspended"
     elif time_step is None:
         outcome = "wrong_code"

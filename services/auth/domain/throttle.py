@@ -33,9 +33,6 @@ _LONGEST_CODE_PAUSE: Final = timedelta(minutes=15)
 DISABLED_AT: Final = 100
 """So many wrong passwords in a row disable the password, except from known devices."""
 
-SUSPENDED_AT: Final = 100
-"""So many wrong codes in a row suspend the authenticator until an administrator disables it."""
-
 LINK_KILLED_AT: Final = 5
 """So many wrong codes kill the link that they were given by."""
 
@@ -89,14 +86,6 @@ def password_disabled(person: Person, device: str | None) -> bool:
     """
     failures = person.wrong_passwords if device is None else lane(person, device)
     return failures.in_a_row >= DISABLED_AT
-
-
-def authenticator_suspended(person: Person) -> bool:
-    """Whether every code is refused until an administrator disables the authenticator."""
-    return (
-        person.wrong_codes.in_a_row >= SUSPENDED_AT
-        or person.wrong_link_codes.in_a_row >= SUSPENDED_AT
-    )
 
 
 def link_is_good(person: Person, now: datetime) -> bool:

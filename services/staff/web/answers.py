@@ -23,9 +23,6 @@ MEANS: Final = {
 }
 """Problems, and what each status means."""
 
-SUSPENDED_AT = 100
-"""Wrong codes with right passwords, in a row (PRODUCT.md)."""
-
 OnOff = Literal["on", "off"]
 
 
@@ -208,7 +205,7 @@ def _person(person: Person, names: Names | None) -> dict[str, Any]:
         "forgotten": person.forgotten,
         "two_factor": "on" if person.enrolled else "off",
         "two_factor_since": factor.since if factor.kind == "enrolled" else None,
-        "suspended": person.enrolled and person.wrong_codes.in_a_row >= SUSPENDED_AT,
+        "suspended": person.suspended,
         "password_set": person.password is not None,
         "reset_required": person.reset_required,
         "username": names.username if names else None,

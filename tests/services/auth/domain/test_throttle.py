@@ -86,11 +86,9 @@ def test_the_hundredth_closes_and_not_the_one_before() -> None:
     guessing = person(device_failures={DEVICE: failures(100)})
     assert throttle.password_disabled(guessing, DEVICE)
     assert not throttle.password_disabled(guessing, None)
-    assert throttle.authenticator_suspended(enrolled(wrong_codes=failures(100)))
-    assert throttle.authenticator_suspended(enrolled(wrong_link_codes=failures(100)))
-    assert not throttle.authenticator_suspended(
-        enrolled(wrong_codes=failures(99), wrong_link_codes=failures(99))
-    )
+    assert enrolled(wrong_codes=failures(100)).suspended
+    assert enrolled(wrong_link_codes=failures(100)).suspended
+    assert not enrolled(wrong_codes=failures(99), wrong_link_codes=failures(99)).suspended
 
 
 MINUTE = timedelta(minutes=1)
