@@ -1,7 +1,7 @@
 """Facts about an organisation; its policy, folded."""
 
 from datetime import datetime
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field, StringConstraints
 
@@ -94,6 +94,13 @@ class Organisation(State):
     name: str
     registered: Moment
     policy: Policy = Policy()
+
+    def with_home(self, home: str) -> Self:
+        """The same; where it is support's own, whose id *home* is, 2FA is always mandatory."""
+        if self.organisation_id != home:
+            return self
+        policy = self.policy.model_copy(update={"mandatory": True, "effective": None})
+        return self.model_copy(update={"policy": policy})
 
 
 def evolve(organisation: Organisation | None, counted: Counted) -> Organisation | None:

@@ -137,11 +137,7 @@ class Ground:
 
     def at_home(self, loaded: LoadedPerson) -> LoadedPerson:
         """The same, with 2FA mandatory where it always is."""
-        organisation = loaded.organisation
-        if organisation.organisation_id != self.home_organisation:
-            return loaded
-        policy = organisation.policy.model_copy(update={"mandatory": True, "effective": None})
-        return replace(loaded, organisation=organisation.model_copy(update={"policy": policy}))
+        return replace(loaded, organisation=loaded.organisation.with_home(self.home_organisation))
 
     def new_link(self, link_id: str) -> NewLink:
         """A link by that id, with the digest of its ticket."""

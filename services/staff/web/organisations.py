@@ -31,7 +31,7 @@ def routes(ground: Ground) -> APIRouter:
         organisation, position = await queries.organisation(organisation_id)
         if organisation is None:
             raise callers.not_found()
-        return PolicyAnswer.of(organisation, ground.now(), position)
+        return PolicyAnswer.of(organisation.with_home(ground.home), ground.now(), position)
 
     @router.get("/summary")
     async def summary(

@@ -135,9 +135,7 @@ class Desk:
 
     def policy(self, organisation: Organisation) -> Policy:
         """What holds: in support's own organisation 2FA is always mandatory."""
-        if organisation.organisation_id != self.base.home:
-            return organisation.policy
-        return organisation.policy.model_copy(update={"mandatory": True, "effective": None})
+        return organisation.with_home(self.base.home).policy
 
     async def person(self, organisation_id: str, staff_id: str) -> Person:
         """

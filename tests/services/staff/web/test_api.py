@@ -3,7 +3,9 @@
 from datetime import timedelta
 from uuid import uuid4
 
-from events.facts import Position
+from events import streams
+from events.facts import Draft, Position
+from events.organisation import TwoFactorPolicyChanged
 from events.person import Person
 from services.staff.registrations import new_api_key
 from tests.services.staff.office import Office
@@ -36,6 +38,16 @@ class TestQuestions:
         ]
         for answer in (policy, summary, profile, people, history):
             Position.parse(answer["position"])
+
+    async def test_in_support_s_own_organisation_it_is_mandatory_whatever_was_set(
+        self, api: Api, busy: Office
+    ) -> None:
+        sue = await busy.join(await busy.organisation(busy.home), "support", enrolled=True)
+        optional = TwoFactorPolicyChanged(mandatory=False, reason="From before it was support's.")
+        await busy.world.write(Draft(streams.organisation(busy.home), optional))
+        token, _ = await api.session(sue)
+        told = (await api.get(f"/api/organisations/{busy.home}/policy", token)).json()
+        assert (told["mandatory"], told["mandatory_from"]) == (True, None)
 
     async def test_wait_for_a_position_or_say_not_yet(
         self, api: Api, token: str, acme: str
