@@ -44,7 +44,7 @@ class Activities:
         """
         person = loaded.person
         lines, _ = await self._queries.logins(person.organisation_id, person.staff_id, limit)
-        data_key = (await self._prover.open(loaded)).data_key
+        data_key = await self._prover.data_key(person)
         found = []
         for line in lines:
             try:

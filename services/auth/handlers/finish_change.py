@@ -227,7 +227,7 @@ class FinishChanges:
         return compared[entry_id]
 
     async def _source(self, loaded: LoadedPerson, caller: Caller) -> str:
-        data_key = (await self._prover.open(loaded)).data_key
+        data_key = await self._prover.data_key(loaded.person)
         return seal_source(
             caller.address, caller.user_agent, owner=loaded.person.staff_id, data_key=data_key
         )

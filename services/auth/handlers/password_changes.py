@@ -148,10 +148,10 @@ class PasswordChanges:
         Raises:
             VaultUnavailableError: The vault is away, or holds no data key of theirs.
         """
-        opened = await self._prover.open(loaded)
         person = loaded.person
+        data_key = await self._prover.data_key(person)
         try:
-            return unseal_details(person.details, owner=person.staff_id, data_key=opened.data_key)
+            return unseal_details(person.details, owner=person.staff_id, data_key=data_key)
         except UnsealingError as error:
             raise MissingEntryError(person.data_key) from error
 

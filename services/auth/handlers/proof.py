@@ -92,7 +92,7 @@ class Prover:
         """
         if before is not None and before.holds_for(subject):
             return before
-        opened = await self.open(subject)
+        opened = await self._open(subject)
         credential, authenticator = _entries_of(subject)
         same = before is not None and (before.owner, before.credential) == (
             owner_of(subject), credential,
@@ -120,7 +120,7 @@ class Prover:
             MissingEntryError: The state has moved on; load again.
             VaultUnavailableError: The vault is away.
         """
-        opened = await self.open(subject)
+        opened = await self._open(subject)
         credential, authenticator = _entries_of(subject)
         step = totp.matching_time_step(opened.seed or _NO_SEED, code, self._ground.now())
         return Proof(
@@ -137,7 +137,18 @@ class Prover:
         found = await self._ground.vault.get(entry_id)
         return await self._verify(self._unseal(found, "password", owner).decode(), password, party)
 
-    async def open(self, subject: Subject) -> "Opened":
+    async def data_key(self, person: Person) -> bytes:
+        """
+        What is personal is sealed under it; neither password nor seed is unsealed for that.
+
+        Raises:
+            MissingEntryError: It isn't there, or not yet.
+            VaultUnavailableError: The vault is away.
+        """
+        found = await self._ground.vault.get(person.data_key)
+        return self._unseal(found, "personal", person.staff_id)
+
+    async def _open(self, subject: Subject) -> "_Opened":
         """
         The secrets in force, in one round trip for everybody.
 
@@ -156,7 +167,7 @@ class Prover:
         password, seed, key = (
             self._secret(found, entry_id, kind, owner) for entry_id, kind in wanted
         )
-        return Opened(password.decode() if password else None, seed, key or self._stranger_key)
+        return _Opened(password.decode() if password else None, seed, key or self._stranger_key)
 
     @property
     def _stranger_key(self) -> bytes:
@@ -192,7 +203,7 @@ class Prover:
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class _Opened:
     """
     Secrets in force.
 

@@ -147,6 +147,13 @@ class TestTheVault:
         vault.missing = 1
         (await web.login(await somebody(stage))).expect(200, outcome="logged_in")
 
+    async def test_a_session_needs_neither_password_nor_seed(self, stage: Stage) -> None:
+        web, _, vault = counting(stage)
+        eve = await somebody(stage, enrolled=True)
+        token = (await web.login(eve, code=stage.code(eve))).expect(200).body["session"]
+        vault.entries = {k: one for k, one in vault.entries.items() if one.kind == "personal"}
+        (await web.get("/api/session", token=token)).expect(200, username=eve.username)
+
     async def test_an_entry_that_stays_missing_is_no_wrong_password(self, stage: Stage) -> None:
         web, _, vault = counting(stage)
         sam = await somebody(stage)
