@@ -12,8 +12,10 @@ from aiokafka import AIOKafkaProducer
 from events import topics
 from events.log import clients
 from services.foundation import Foundation, foundation
+from services.notify.audience import WithoutTwoFactor
 from services.notify.follower import Follower, Handle
 from services.notify.notifier import Notifier
+from services.notify.ports import Audience
 from services.notify.progress import GroupProgress
 from services.notify.smtp import SmtpMailer
 from services.notify.status import StatusPublisher, to_topic
@@ -46,7 +48,8 @@ async def run(settings: Settings) -> None:
             producer = clients.producer(found.connection)
             await producer.start()
             try:
-                await _follow(found, {MAIL: _mail(found), STATUS: _status(producer)})
+                mail = _mail(found), WithoutTwoFactor(found.queries)
+                await _follow(found, {MAIL: mail, STATUS: (_status(producer), None)})
             finally:
                 await producer.stop()
 
@@ -70,16 +73,18 @@ def _status(producer: AIOKafkaProducer) -> Handle:
     return StatusPublisher(to_topic(producer)).handle
 
 
-async def _follow(found: Foundation, handles: dict[str, Handle]) -> None:
-    leases = found.leases(list(handles))
+async def _follow(found: Foundation, tasks: dict[str, tuple[Handle, Audience | None]]) -> None:
+    leases = found.leases(list(tasks))
     async with asyncio.TaskGroup() as following:
         following.create_task(leases.run())
-        for name, handle in handles.items():
-            following.create_task(_hold(found, leases.held, name, handle))
+        for name, (handle, audience) in tasks.items():
+            following.create_task(_hold(found, leases.held, name, handle, audience))
         log.info("notify.ready")
 
 
-async def _hold(found: Foundation, held: Held, name: str, handle: Handle) -> None:
+async def _hold(
+    found: Foundation, held: Held, name: str, handle: Handle, audience: Audience | None
+) -> None:
     """Follow whenever the lease is held; from the kept progress each time."""
 
     async def work() -> None:
@@ -92,6 +97,7 @@ async def _hold(found: Foundation, held: Held, name: str, handle: Handle) -> Non
                 passed=found.fates.passed,
                 progress=progress,
                 handle=handle,
+                audience=audience,
                 partitions=found.log.partitions,
             ).run()
         finally:

@@ -32,13 +32,13 @@ class Notice:
 
     Attributes:
         template: Its words: ``templates/<template>.txt``.
-        to: The person; their old address; or everyone of the organisation without 2FA.
+        to: The person, or their old address.
         link: Id of the password link that goes into it.
         values: What else the words name; nothing personal, nothing secret.
     """
 
     template: str
-    to: Literal["person", "old_address", "everyone_without"] = "person"
+    to: Literal["person", "old_address"] = "person"
     link: str | None = None
     values: Mapping[str, Any] = field(default_factory=dict)
 
@@ -49,14 +49,10 @@ def notice(counted: Counted, person: Person | None, now: datetime) -> Notice | N
 
     Args:
         counted: The event.
-        person: Whom it is about, as folded now; None for an event of no person.
+        person: Whom it is about, or one of those whom it is for, as folded now; None: nobody.
         now: A link that has died by now, and a notice that is a week old, go to nobody.
     """
-    if now - counted.at > STALE:
-        return None
-    if person is None:
-        return _of_nobody(counted)
-    if person.forgotten:
+    if now - counted.at > STALE or person is None or person.forgotten:
         return None
     match counted.fact:
         case PasswordLinkIssued() as fact:
@@ -73,19 +69,23 @@ def notice(counted: Counted, person: Person | None, now: datetime) -> Notice | N
             return Notice("address_changed", to="old_address")
         case StaffDeactivated():
             return Notice("deactivated")
+        case TwoFactorPolicyChanged(mandatory=True) as fact:
+            return _mandatory(fact, person, counted.at)
         case LoginAttempted(outcome="wrong_code"):
             return _wrong_code(person, counted.at)
         case _:
             return None
 
 
-def _of_nobody(counted: Counted) -> Notice | None:
-    match counted.fact:
-        case TwoFactorPolicyChanged(mandatory=True, effective=effective):
-            values = {"effective": effective or counted.at}
-            return Notice("mandatory", to="everyone_without", values=values)
-        case _:
-            return None
+def is_for_everyone(counted: Counted) -> bool:
+    """Whether *counted* calls for an e-mail to each one of the organisation without 2FA."""
+    return isinstance(counted.fact, TwoFactorPolicyChanged) and counted.fact.mandatory
+
+
+def _mandatory(fact: TwoFactorPolicyChanged, person: Person, at: datetime) -> Notice | None:
+    if not person.active or person.enrolled:
+        return None
+    return Notice("mandatory", values={"effective": fact.effective or at})
 
 
 def _link(fact: PasswordLinkIssued, person: Person, now: datetime) -> Notice | None:

@@ -1,38 +1,24 @@
 """From a counted event to e-mails: whom to tell, at which address."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Protocol
 
 import structlog
 
-from events.facts import Counted, Position
+from events.facts import Counted
 from events.keys import RotatingKey
 from events.person import Person
 from events.staff import StaffDetailsChanged, TwoFactorDisabled
-from events.streams import organisation_of
 from events.vault.personal import unseal_details, unseal_text
 from events.vault.port import MissingEntryError
 from events.vault.sealing import SealedEntry, UnsealingError, unseal
-from services.notify.notices import Notice, notice
-from services.notify.ports import Mailer, MailRefusedError
+from services.notify.notices import Notice, is_for_everyone, notice
+from services.notify.ports import Mailer, MailRefusedError, PeopleOf
 from services.notify.writing import Writing
 from services.projections.port import Follows
 
 log = structlog.get_logger()
-
-
-class PeopleOf(Protocol):
-    """The part of `services.projections.port.Queries` that notices need."""
-
-    async def person(
-        self, organisation_id: str, staff_id: str
-    ) -> tuple[Person | None, Position]: ...
-
-    async def people(
-        self, organisation_id: str, *, enrolled: bool | None, after: str = "", limit: int = 200
-    ) -> tuple[Sequence[Person], Position]: ...
 
 
 class Notifier:
@@ -64,23 +50,25 @@ class Notifier:
         """
         Send what *counted* calls for.
 
+        Args:
+            counted: The event.
+            person: Whom it is about; one of its audience, where it has one; or None.
+
         Raises:
-            MailUnavailableError: Nothing, or not everything, was sent.
+            MailUnavailableError: It wasn't sent; nor would another be.
+            MailDeferredError: It wasn't sent; others may be.
             MissingEntryError: The vault is behind the events.
         """
         due = notice(counted, person, self._clock())
-        if due is None:
+        if due is None or person is None:
             return
         try:
-            if due.to == "everyone_without":
-                await self._tell_everyone(due, counted)
-            elif person is not None:
-                await self._tell(due, counted, person)
+            await self._tell(due, counted, person)
         except UnsealingError:
             # Nobody will ever be able to read it: the mails behind it mustn't wait for that.
             log.error("mail.unreadable", event_id=counted.id, notice=due.template)  # noqa: TRY400
 
-    async def _tell(self, due: Notice, counted: Counted, person: Person, copy: str = "") -> None:
+    async def _tell(self, due: Notice, counted: Counted, person: Person) -> None:
         data_key = await self._data_key(person)
         address = _address(due, counted, person, data_key)
         if address is None:
@@ -90,7 +78,8 @@ class Notifier:
             by = await self._who(counted.actor, person.organisation_id)
             reason = _reason(fact, person, data_key)
             due = replace(due, values={**due.values, "by": by, "reason": reason})
-        await self._send(due, counted, address, copy=copy)
+        copy = person.staff_id if is_for_everyone(counted) else ""
+        await self._send(due, counted, address, copy)
 
     async def _who(self, actor: str, organisation_id: str) -> str:
         """Who did it, by their role: a mailbox is no place for colleagues' names."""
@@ -99,17 +88,6 @@ class Notifier:
             return f"a connected service ({name})"
         colleague, _ = await self._people.person(organisation_id, name)
         return "the support team" if colleague is None else "an administrator of your organisation"
-
-    async def _tell_everyone(self, due: Notice, counted: Counted) -> None:
-        organisation_id, after = organisation_of(counted.stream) or "", ""
-        while True:
-            people, _ = await self._people.people(organisation_id, enrolled=False, after=after)
-            for person in people:
-                if person.active and not person.forgotten:
-                    await self._tell(due, counted, person, copy=person.staff_id)
-            if not people:
-                return
-            after = people[-1].staff_id
 
     async def _data_key(self, person: Person) -> bytes:
         found = await self._follows.entries([person.data_key])
@@ -124,7 +102,7 @@ class Notifier:
             key=self._encryption,
         )
 
-    async def _send(self, due: Notice, counted: Counted, address: str, *, copy: str = "") -> None:
+    async def _send(self, due: Notice, counted: Counted, address: str, copy: str) -> None:
         try:
             await self._mailer.send(self._writing.write(due, counted, address, copy=copy))
         except MailRefusedError as error:

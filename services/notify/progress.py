@@ -2,18 +2,29 @@
 Progress as Kafka consumer-group offsets, without a group's members: partitions are taken by hand.
 
 They live outside PostgreSQL, so that a database that is dropped and folded again sends nothing
-twice.
+twice. What is postponed stands in the offset's metadata, of which Kafka takes 4,096 bytes: items
+``<offset>`` or ``<offset>:<staff id>``, separated by spaces.
 """
 
+import re
 import time
+from collections.abc import Iterable
+from typing import Final
 
+import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from events.log.clients import Connection, consumer, stop
 from events.log.port import LogUnavailableError
+from events.streams import UUID
+from services.notify.ports import MOST_POSTPONED, Kept, Postponed
 
-_COMMIT_AGAIN = 3600.0
+log = structlog.get_logger()
+
+_ITEM: Final = re.compile(rf"([0-9]{{1,19}})(?::({UUID}))?")
+
+_COMMIT_AGAIN: Final = 3600.0
 """Seconds after which an unchanged offset is committed again: Kafka forgets idle ones in a week."""
 
 
@@ -28,8 +39,8 @@ class GroupProgress:
             topic: Whose partitions.
         """
         self._consumer: AIOKafkaConsumer = consumer(kafka, group=group)
-        self._topic = topic
-        self._committed: dict[int, tuple[int, float]] = {}
+        self._group, self._topic = group, topic
+        self._committed: dict[int, tuple[Kept, float]] = {}
 
     async def start(self, partitions: int) -> None:
         """
@@ -49,19 +60,50 @@ class GroupProgress:
     async def stop(self) -> None:
         await stop(self._consumer)
 
-    async def load(self, partition: int) -> int | None:
+    async def load(self, partition: int) -> Kept | None:
+        place = TopicPartition(self._topic, partition)
+        # aiokafka's own `committed` gives the offset alone.
+        coordinator = self._consumer._coordinator  # noqa: SLF001
         try:
-            found = await self._consumer.committed(TopicPartition(self._topic, partition))
+            found = (await coordinator.fetch_committed_offsets([place])).get(place)
         except KafkaError as error:
             raise LogUnavailableError(f"The offsets can't be read: {error}") from error
-        return int(found) if found is not None else None
+        if found is None:
+            return None
+        postponed, unreadable = read(found.metadata or "")
+        if unreadable:
+            log.warning(
+                "progress.unreadable", group=self._group, partition=partition, items=unreadable
+            )
+        return Kept(int(found.offset), postponed)
 
-    async def save(self, partition: int, next_offset: int) -> None:
-        known, since = self._committed.get(partition, (-1, 0.0))
-        if known == next_offset and time.monotonic() - since < _COMMIT_AGAIN:
+    async def save(self, partition: int, kept: Kept) -> None:
+        known, since = self._committed.get(partition, (None, 0.0))
+        if known == kept and time.monotonic() - since < _COMMIT_AGAIN:
             return
+        place = TopicPartition(self._topic, partition)
         try:
-            await self._consumer.commit({TopicPartition(self._topic, partition): next_offset})
+            await self._consumer.commit({place: (kept.next_offset, write(kept.postponed))})
         except KafkaError as error:
             raise LogUnavailableError(f"The offset can't be committed: {error}") from error
-        self._committed[partition] = next_offset, time.monotonic()
+        self._committed[partition] = kept, time.monotonic()
+
+
+def write(postponed: Iterable[Postponed]) -> str:
+    """An offset's metadata, as `read` takes it."""
+    return " ".join(
+        f"{one.offset}:{one.staff_id}" if one.staff_id else f"{one.offset}" for one in postponed
+    )
+
+
+def read(metadata: str) -> tuple[tuple[Postponed, ...], int]:
+    """
+    What `write` wrote, whoever may have written something else there.
+
+    Returns:
+        The postponed mails, and how many items are no such thing, or too many.
+    """
+    items = metadata.split()
+    found = [match for item in items if (match := _ITEM.fullmatch(item))][:MOST_POSTPONED]
+    postponed = tuple(Postponed(int(match[1]), match[2]) for match in found)
+    return postponed, len(items) - len(found)

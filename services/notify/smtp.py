@@ -6,9 +6,16 @@ from email.utils import format_datetime
 
 import aiosmtplib
 
-from services.notify.ports import Mail, MailRefusedError, MailUnavailableError
+from services.notify.ports import (
+    Mail,
+    MailDeferredError,
+    MailRefusedError,
+    MailUnavailableError,
+)
 
 _TIMEOUT = 10.0  # Seconds for each step of the conversation.
+
+_CLOSING, _FOR_GOOD = 421, 500
 
 
 class SmtpMailer:
@@ -27,28 +34,47 @@ class SmtpMailer:
 
     async def send(self, mail: Mail) -> None:
         written = message(mail, self._sender)
+        client = aiosmtplib.SMTP(
+            hostname=self._host,
+            port=self._port,
+            start_tls=True if self._encrypted else None,
+            timeout=_TIMEOUT,
+        )
         try:
-            await aiosmtplib.send(
-                written,
-                hostname=self._host,
-                port=self._port,
-                start_tls=True if self._encrypted else None,
-                timeout=_TIMEOUT,
-            )
-        except aiosmtplib.SMTPRecipientsRefused as error:
-            if all(refused.code >= 500 for refused in error.recipients):
-                raise MailRefusedError("The mail server refuses the address for good.") from error
-            raise MailUnavailableError("The mail server refuses the address for now.") from error
-        except aiosmtplib.SMTPResponseException as error:
-            if isinstance(error, aiosmtplib.SMTPDataError) and error.code >= 500:
-                raise MailRefusedError(f"The mail server answered {error.code}.") from error
-            raise MailUnavailableError(f"The mail server answered {error.code}.") from error
+            async with client:
+                await _hand_over(written, client)
         except aiosmtplib.SMTPNotSupported as error:
-            if self._encrypted:
-                raise MailUnavailableError("The mail server can't be used safely.") from error
-            raise MailRefusedError("The mail server can't write to such an address.") from error
+            raise MailUnavailableError("The mail server can't be used safely.") from error
+        except aiosmtplib.SMTPResponseException as error:
+            raise MailUnavailableError(f"The mail server answered {error.code}.") from error
         except (aiosmtplib.SMTPException, OSError) as error:
             raise MailUnavailableError(f"No mail server: {type(error).__name__}.") from error
+
+
+async def _hand_over(written: EmailMessage, client: aiosmtplib.SMTP) -> None:
+    """
+    Tell what concerns this one mail from trouble with the server, which is aiosmtplib's to raise.
+
+    Raises:
+        MailRefusedError: For good.
+        MailDeferredError: For now.
+    """
+    try:
+        await client.send_message(written)
+    except aiosmtplib.SMTPNotSupported as error:  # It is connected: this isn't about STARTTLS.
+        raise MailRefusedError("The mail server can't write to such an address.") from error
+    except aiosmtplib.SMTPRecipientsRefused as error:
+        raise _refusal(error.recipients[0]) from error
+    except aiosmtplib.SMTPDataError as error:
+        raise _refusal(error) from error
+
+
+def _refusal(error: aiosmtplib.SMTPResponseException) -> Exception:
+    """What the answer to a recipient, or to the mail itself, means (RFC 5321 §4.2.1, §4.2.3)."""
+    words = f"The mail server answered {error.code}."
+    if error.code >= _FOR_GOOD:
+        return MailRefusedError(words)
+    return MailUnavailableError(words) if error.code == _CLOSING else MailDeferredError(words)
 
 
 def message(mail: Mail, sender: str) -> EmailMessage:

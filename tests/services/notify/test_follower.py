@@ -1,10 +1,8 @@
 """E-mails from counted events: the real log, projections, vault and a real SMTP server."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
-from hashlib import sha256
+from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
 
@@ -13,29 +11,18 @@ import pytest
 from events import streams
 from events.facts import Counted, Draft
 from events.person import Person
-from events.staff import PasswordLinkIssued, StaffRegistered, TwoFactorDisabled
-from events.vault.personal import Details, seal_details, seal_text
+from events.staff import PasswordLinkIssued, TwoFactorDisabled
+from events.vault.personal import seal_text
 from events.vault.port import MissingEntryError
-from events.vault.sealing import seal
 from services.notify import follower as following_events
 from services.notify.follower import Follower
-from services.notify.notifier import Notifier
 from services.notify.progress import GroupProgress
-from services.notify.smtp import SmtpMailer
 from services.notify.status import StatusPublisher
-from services.notify.writing import Writing, ticket
+from services.notify.writing import ticket
 from services.projections import schema
 from tests.services.notify.post import Post
-from tests.services.projections.worlds import PARTITIONS, World, make_world, running, until
-
-LINK_KEY = b"l" * 32
-DATA_KEY = b"d" * 32
-
-
-@pytest.fixture(scope="module")
-async def world(kafka: str, database: str) -> AsyncIterator[World]:
-    async with make_world(kafka, database) as made:
-        yield made
+from tests.services.notify.sending import DATA_KEY, LINK_KEY, following, link_to, somebody
+from tests.services.projections.worlds import PARTITIONS, World, running, until
 
 
 @pytest.fixture
@@ -46,79 +33,8 @@ def post(tmp_path: Path) -> Iterator[Post]:
     made.close()
 
 
-@pytest.fixture
-def group(unique: Callable[..., str]) -> str:
-    return unique("twofold.notify")
-
-
-@asynccontextmanager
-async def following(world: World, post: Post, group: str) -> AsyncIterator[None]:
-    """Folding, and sending what follows from it."""
-    progress = GroupProgress(world.kafka, group=group, topic=world.events)
-    await progress.start(PARTITIONS)
-    for partition in range(PARTITIONS):
-        if await progress.load(partition) is None:
-            # What other tests wrote is none of this one's business.
-            await progress.save(partition, await world.log.end(partition))
-    notifier = Notifier(
-        follows=world.follows,
-        people=world.queries,
-        mailer=SmtpMailer(f"127.0.0.1:{post.port}", "no-reply@example.org", encrypted=False),
-        writing=Writing("http://login.example", LINK_KEY),
-        encryption=world.ring.encryption,
-    )
-    follower = Follower(
-        group,
-        follows=world.follows,
-        passed=world.fates.passed,
-        progress=progress,
-        handle=notifier.handle,
-        partitions=PARTITIONS,
-    )
-    try:
-        async with world.folding(), running(follower.run()):
-            yield
-    finally:
-        await progress.stop()
-
-
-async def somebody(world: World, organisation_id: str, email: str) -> str:
-    """A person whose details are really sealed, under a data key that is really in the vault."""
-    staff_id, data_key_id, data_key = str(uuid4()), str(uuid4()), DATA_KEY
-    await world.vault.put(
-        seal(
-            data_key,
-            entry_id=data_key_id,
-            kind="personal",
-            owner=staff_id,
-            deadline=datetime.now(UTC),
-            key=world.ring.encryption,
-        )
-    )
-    details = seal_details(Details(email, email, "A Person"), owner=staff_id, data_key=data_key)
-    fact = StaffRegistered(
-        username_digest=sha256(email.encode()).hexdigest(),
-        data_key=data_key_id,
-        details=details,
-        role="staff",
-    )
-    await world.write(Draft(streams.account(organisation_id, staff_id), fact))
-    return staff_id
-
-
-def link_to(organisation_id: str, staff_id: str, minutes: int = 30) -> tuple[Draft, str]:
-    link = str(uuid4())
-    fact = PasswordLinkIssued(
-        link=link,
-        ticket_digest=sha256(ticket(link, LINK_KEY).encode()).hexdigest(),
-        cause="asked_for",
-        expires=datetime.now(UTC).replace(microsecond=0) + timedelta(minutes=minutes),
-    )
-    return Draft(streams.links(organisation_id, staff_id), fact), link
-
-
 async def test_a_link_reaches_its_owner_once(world: World, post: Post, group: str) -> None:
-    async with following(world, post, group):
+    async with following(world, post.port, group):
         organisation_id = await world.organisation()
         staff_id = await somebody(world, organisation_id, "one@example.org")
         draft, link = link_to(organisation_id, staff_id)
@@ -138,7 +54,7 @@ async def test_a_link_reaches_its_owner_once(world: World, post: Post, group: st
 
 
 async def test_a_disabling_tells_by_whom_and_why(world: World, post: Post, group: str) -> None:
-    async with following(world, post, group):
+    async with following(world, post.port, group):
         organisation_id = await world.organisation()
         staff_id = await somebody(world, organisation_id, "off@example.org")
         admin_id = await somebody(world, organisation_id, "admin@example.org")
@@ -158,7 +74,7 @@ async def test_a_disabling_tells_by_whom_and_why(world: World, post: Post, group
 
 
 async def test_an_expired_link_is_not_sent(world: World, post: Post, group: str) -> None:
-    async with following(world, post, group):
+    async with following(world, post.port, group):
         organisation_id = await world.organisation()
         staff_id = await somebody(world, organisation_id, "late@example.org")
         await world.write(link_to(organisation_id, staff_id, minutes=-1)[0])
@@ -176,14 +92,14 @@ async def test_an_outage_of_the_mail_server_delays_and_loses_nothing(
     world: World, post: Post, group: str
 ) -> None:
     addresses = [f"p{n}@example.org" for n in range(4)]
-    async with following(world, post, group):
+    async with following(world, post.port, group):
         organisation_id = await world.organisation()
         people = [await somebody(world, organisation_id, address) for address in addresses]
         post.close()
         for staff_id in people:
             await world.write(link_to(organisation_id, staff_id)[0])
     # This process ends in the middle of the outage, too, and another one takes over.
-    async with following(world, post, group):
+    async with following(world, post.port, group):
         post.open()
         await post.has(4)
     received = [mail["To"] for mail in post.mails()]
@@ -238,7 +154,7 @@ async def test_an_event_that_nobody_can_deal_with_stops_no_other(
 
 
 async def test_a_rebuild_sends_nothing(world: World, post: Post, group: str) -> None:
-    async with following(world, post, group):
+    async with following(world, post.port, group):
         organisation_id = await world.organisation()
         staff_id = await somebody(world, organisation_id, "rebuilt@example.org")
         await world.write(link_to(organisation_id, staff_id)[0])
@@ -246,7 +162,7 @@ async def test_a_rebuild_sends_nothing(world: World, post: Post, group: str) -> 
         before = len(post.mails())
     tables = [table.name for table in schema.all_tables()]
     await world.pool.execute(f"TRUNCATE {', '.join([*tables, 'partition_state', 'halt'])}")
-    async with following(world, post, group):
+    async with following(world, post.port, group):
         account = streams.account(organisation_id, staff_id)
         end = await world.log.end(world.partition(organisation_id) or 0)
         async with asyncio.timeout(20):

@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 
 from events import streams
-from events.credentials import Failures, Link
+from events.credentials import Enrolled, Failures, Link
 from events.facts import Counted, Fact, Position
 from events.organisation import TwoFactorPolicyChanged
 from events.person import Person
@@ -23,7 +23,7 @@ from events.staff import (
     TwoFactorDisabled,
     TwoFactorEnrolled,
 )
-from services.notify.notices import STALE, Notice, notice
+from services.notify.notices import STALE, Notice, is_for_everyone, notice
 
 NOW = datetime(2026, 11, 24, 9, 42, tzinfo=UTC)
 SEALED = "A" * 40
@@ -146,10 +146,15 @@ class TestChanges:
         assert notice(old, person(), NOW) is None
 
     def test_a_policy_is_told_to_everyone_without_two_factor(self) -> None:
-        due = notice(counted(TwoFactorPolicyChanged(mandatory=True, reason="…")), None, NOW)
-        assert due == Notice("mandatory", to="everyone_without", values={"effective": NOW})
+        mandatory = counted(TwoFactorPolicyChanged(mandatory=True, reason="…"))
+        assert is_for_everyone(mandatory)
+        assert notice(mandatory, person(), NOW) == Notice("mandatory", values={"effective": NOW})
+        enrolled = Enrolled(authenticator=str(uuid4()), method="totp", since=NOW)
+        for other in (person(active=False), person(forgotten=True), person(second_factor=enrolled)):
+            assert notice(mandatory, other, NOW) is None
         optional = counted(TwoFactorPolicyChanged(mandatory=False, reason="…"))
-        assert notice(optional, None, NOW) is None
+        assert not is_for_everyone(optional)
+        assert notice(optional, person(), NOW) is None
 
 
 class TestWrongCodes:

@@ -53,7 +53,7 @@ def test_a_link_is_in_both_parts_and_its_digest_alone_in_the_event() -> None:
 
 
 def test_the_same_event_gives_the_same_message_id_and_another_person_another() -> None:
-    due = Notice("mandatory", to="everyone_without", values=VALUES)
+    due = Notice("mandatory", values=VALUES)
     first, again = (WRITING.write(due, COUNTED, "a@example.org", copy="1") for _ in range(2))
     other = WRITING.write(due, COUNTED, "b@example.org", copy="2")
     assert first.message_id == again.message_id != other.message_id

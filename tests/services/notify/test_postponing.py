@@ -1,0 +1,211 @@
+"""One mailbox's trouble is that mailbox's: the real follower, and a mail server that is choosy."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import pytest
+
+from events import streams
+from events.facts import Draft
+from events.organisation import TwoFactorPolicyChanged
+from events.vault.sealing import seal
+from services.notify import follower as following_events
+from services.notify import postponed as postponed_mails
+from services.notify.ports import Postponed
+from services.notify.progress import GroupProgress
+from tests.services.notify.mailserver import MailServer
+from tests.services.notify.sending import following, link_to, somebody, unreachable
+from tests.services.projections.worlds import World, until
+
+SOON = timedelta(milliseconds=50)
+BUSY = "450 4.2.1 This mailbox is busy"
+
+
+@pytest.fixture
+def server() -> Iterator[MailServer]:
+    with MailServer() as made:
+        yield made
+
+
+async def dealt_with(world: World, progress: GroupProgress, organisation_id: str) -> None:
+    """Wait until everything so far is, but for what is postponed."""
+    partition = world.partition(organisation_id) or 0
+    end = await world.log.end(partition)
+
+    async def enough() -> bool:
+        kept = await progress.load(partition)
+        return kept is not None and kept.next_offset >= end
+
+    await until(enough)
+
+
+async def postponed(
+    world: World, progress: GroupProgress, organisation_id: str
+) -> tuple[Postponed, ...]:
+    kept = await progress.load(world.partition(organisation_id) or 0)
+    assert kept is not None
+    return kept.postponed
+
+
+async def nothing_postponed(world: World, progress: GroupProgress, organisation_id: str) -> None:
+    async def nothing() -> bool:
+        return not await postponed(world, progress, organisation_id)
+
+    await until(nothing)
+
+
+class TestOneMailbox:
+    async def test_it_delays_no_other_and_gets_its_mail_later(
+        self, world: World, server: MailServer, group: str
+    ) -> None:
+        server.recipients["busy@example.org"] = BUSY
+        async with following(world, server.port, group, first_pause=SOON) as progress:
+            organisation_id = await world.organisation()
+            for name in ("busy", "other"):
+                staff_id = await somebody(world, organisation_id, f"{name}@example.org")
+                await world.write(link_to(organisation_id, staff_id)[0])
+            await server.has(1)
+            await server.was_tried("busy@example.org", 3)
+            server.recipients.clear()
+            await server.has(2)
+            await nothing_postponed(world, progress, organisation_id)
+        assert server.addresses == ["other@example.org", "busy@example.org"]
+
+    async def test_a_restart_loses_nothing_and_sends_nothing_twice(
+        self, world: World, server: MailServer, group: str
+    ) -> None:
+        server.contents["busy@example.org"] = BUSY
+        async with following(world, server.port, group) as progress:
+            organisation_id = await world.organisation()
+            for name in ("first", "busy", "other"):
+                staff_id = await somebody(world, organisation_id, f"{name}@example.org")
+                await world.write(link_to(organisation_id, staff_id)[0])
+            await dealt_with(world, progress, organisation_id)
+            assert len(await postponed(world, progress, organisation_id)) == 1
+        server.contents.clear()
+        async with following(world, server.port, group, first_pause=SOON) as progress:
+            await server.has(3)
+            await nothing_postponed(world, progress, organisation_id)
+        assert server.addresses == [f"{name}@example.org" for name in ("first", "other", "busy")]
+
+    async def test_it_is_given_up_once_the_mailbox_refuses_for_good(
+        self, world: World, server: MailServer, group: str
+    ) -> None:
+        server.recipients["busy@example.org"] = BUSY
+        async with following(world, server.port, group, first_pause=SOON) as progress:
+            organisation_id = await world.organisation()
+            staff_id = await somebody(world, organisation_id, "busy@example.org")
+            await world.write(link_to(organisation_id, staff_id)[0])
+            await dealt_with(world, progress, organisation_id)
+            server.recipients["busy@example.org"] = "550 5.1.1 Nobody here"
+            await nothing_postponed(world, progress, organisation_id)
+        assert server.received == []
+
+    async def test_a_server_that_puts_everybody_off_is_waited_for(
+        self, world: World, server: MailServer, group: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """More than may be postponed: the rest waits in its place, and nothing is given up."""
+        monkeypatch.setattr(postponed_mails, "MOST_POSTPONED", 1)
+        addresses = [f"p{n}@example.org" for n in range(3)]
+        server.recipients |= dict.fromkeys(addresses, BUSY)
+        async with following(world, server.port, group, first_pause=SOON) as progress:
+            organisation_id = await world.organisation()
+            for address in addresses:
+                staff_id = await somebody(world, organisation_id, address)
+                await world.write(link_to(organisation_id, staff_id)[0])
+            await server.was_tried(addresses[1])
+            server.recipients.clear()
+            await dealt_with(world, progress, organisation_id)
+            await nothing_postponed(world, progress, organisation_id)
+        assert sorted(server.addresses) == addresses
+
+    async def test_what_is_no_longer_due_is_not_sent_late(
+        self, world: World, server: MailServer, group: str
+    ) -> None:
+        server.recipients["busy@example.org"] = BUSY
+        async with following(world, server.port, group) as progress:
+            organisation_id = await world.organisation()
+            staff_id = await somebody(world, organisation_id, "busy@example.org")
+            for _ in range(2):
+                await world.write(link_to(organisation_id, staff_id)[0])
+            await dealt_with(world, progress, organisation_id)
+            assert len(await postponed(world, progress, organisation_id)) == 2
+        server.recipients.clear()
+        async with following(world, server.port, group, first_pause=SOON) as progress:
+            await nothing_postponed(world, progress, organisation_id)
+        assert server.addresses == ["busy@example.org"]  # By the newer link alone.
+
+
+class TestEveryone:
+    async def test_each_ones_trouble_is_theirs_alone(
+        self, world: World, server: MailServer, group: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(following_events, "MISSING_FOR", timedelta(milliseconds=600))
+        server.recipients |= {
+            "busy@example.org": BUSY, "nobody@example.org": "550 5.1.1 Nobody here",
+        }  # fmt: skip
+        names = ["first", "busy", "missing", "nobody", "unreadable", "last"]
+        ids = sorted(str(uuid4()) for _ in names)
+        organisation_id = await _organisation(world, dict(zip(ids, names, strict=True)))
+        async with following(world, server.port, group, first_pause=SOON) as progress:
+            await world.write(mandatory(organisation_id))
+            await dealt_with(world, progress, organisation_id)
+            assert server.addresses == ["first@example.org", "last@example.org"]
+            assert [one.staff_id for one in await postponed(world, progress, organisation_id)] == [
+                ids[1]
+            ]
+            server.recipients.clear()
+            await server.has(3)
+            await nothing_postponed(world, progress, organisation_id)
+        assert server.addresses[2:] == ["busy@example.org"]
+        assert len({mail["Message-ID"] for mail in server.received}) == 3
+
+    async def test_an_outage_in_the_midst_repeats_nothing(
+        self, world: World, server: MailServer, group: str
+    ) -> None:
+        names = ["first", "second", "last"]
+        ids = sorted(str(uuid4()) for _ in names)
+        organisation_id = await _organisation(world, dict(zip(ids, names, strict=True)))
+        server.recipients["second@example.org"] = "421 4.3.2 Going down"
+        async with following(world, server.port, group) as progress:
+            await world.write(mandatory(organisation_id))
+            await server.was_tried("second@example.org", 2)
+            server.recipients.clear()
+            await dealt_with(world, progress, organisation_id)
+        assert server.addresses == [f"{name}@example.org" for name in names]
+
+
+def mandatory(organisation_id: str) -> Draft:
+    fact = TwoFactorPolicyChanged(mandatory=True, reason="…")
+    return Draft(streams.organisation(organisation_id), fact)
+
+
+async def _organisation(world: World, people: dict[str, str]) -> str:
+    """An organisation of people by id, each in the trouble that their name says."""
+    async with world.folding():
+        organisation_id = await world.organisation()
+        for staff_id, name in people.items():
+            if name == "missing":
+                await unreachable(world, organisation_id, str(uuid4()), staff_id)
+            elif name == "unreadable":
+                data_key = await _data_key_of_somebody_else(world)
+                await unreachable(world, organisation_id, data_key, staff_id)
+            else:
+                await somebody(world, organisation_id, f"{name}@example.org", staff_id=staff_id)
+    return organisation_id
+
+
+async def _data_key_of_somebody_else(world: World) -> str:
+    entry_id = str(uuid4())
+    await world.vault.put(
+        seal(
+            b"x" * 32,
+            entry_id=entry_id,
+            kind="personal",
+            owner=str(uuid4()),
+            deadline=datetime.now(UTC),
+            key=world.ring.encryption,
+        )
+    )
+    return entry_id
