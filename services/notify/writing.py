@@ -53,7 +53,8 @@ class Writing:
             subject=subject,
             text=text.strip() + "\n",
             html=html,
-            message_id=f"<{counted.id}{'.' + copy if copy else ''}.{notice.template}@twofold>",
+            # An id is the caller's to repeat; a digest stands for one counted record alone.
+            message_id=f"<{counted.digest}{'.' + copy if copy else ''}.{notice.template}@twofold>",
             date=counted.at,
         )
 

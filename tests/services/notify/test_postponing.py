@@ -9,6 +9,7 @@ import pytest
 from events import streams
 from events.facts import Draft
 from events.organisation import TwoFactorPolicyChanged
+from events.staff import TwoFactorDisabled
 from events.vault.sealing import seal
 from services.notify import follower as following_events
 from services.notify import postponed as postponed_mails
@@ -135,6 +136,21 @@ class TestOneMailbox:
         async with following(world, server.port, group, first_pause=SOON) as progress:
             await nothing_postponed(world, progress, organisation_id)
         assert server.addresses == ["busy@example.org"]  # By the newer link alone.
+
+    async def test_two_events_under_one_id_make_two_mails(
+        self, world: World, server: MailServer, group: str
+    ) -> None:
+        """An event's id is its caller's key, who may use it again: mails mustn't replace others."""
+        async with following(world, server.port, group) as progress:
+            organisation_id, event_id = await world.organisation(), str(uuid4())
+            staff_id = await somebody(world, organisation_id, "twice@example.org")
+            draft = Draft(
+                streams.account(organisation_id, staff_id), TwoFactorDisabled(cause="declined")
+            )
+            for _ in range(2):
+                await world.write(draft, event_id=event_id)
+            await dealt_with(world, progress, organisation_id)
+        assert len({mail["Message-ID"] for mail in server.received}) == 2
 
 
 class TestEveryone:

@@ -1,6 +1,7 @@
 """What stands in an e-mail."""
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -36,7 +37,7 @@ def test_every_template_can_be_written(template: str) -> None:
     assert mail.subject
     assert "\n" not in mail.subject
     assert mail.text.startswith("Hello,")
-    assert mail.message_id == f"<event-1.{template}@twofold>"
+    assert mail.message_id == f"<{'d' * 64}.{template}@twofold>"
     assert "None" not in mail.text
 
 
@@ -57,6 +58,13 @@ def test_the_same_event_gives_the_same_message_id_and_another_person_another() -
     first, again = (WRITING.write(due, COUNTED, "a@example.org", copy="1") for _ in range(2))
     other = WRITING.write(due, COUNTED, "b@example.org", copy="2")
     assert first.message_id == again.message_id != other.message_id
+
+
+def test_another_event_under_the_same_id_gives_another_message_id() -> None:
+    due = Notice("password_changed")
+    later = replace(COUNTED, digest="e" * 64)
+    first, second = (WRITING.write(due, one, "a@example.org") for one in (COUNTED, later))
+    assert first.message_id != second.message_id
 
 
 def test_a_message_has_plain_text_first_and_is_marked_as_automatic() -> None:
