@@ -5,10 +5,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
+from events.credentials import Failures
 from events.facts import Counted
 from events.organisation import TwoFactorPolicyChanged
 from events.person import Person
 from events.staff import (
+    CodeChecked,
     LoginAttempted,
     PasswordLinkIssued,
     PasswordSet,
@@ -20,6 +22,9 @@ from events.staff import (
 
 WRONG_CODES_TOLD: Final = frozenset({3, 10, 50, 100})
 """Which wrong code in a row, after a right password, its owner is told of."""
+
+SUSPENDING: Final = 100
+"""Which wrong code in a row suspends the authenticator: of those given by links the one to tell."""
 
 STALE: Final = timedelta(days=7)
 """Older than this, nothing is told any more."""
@@ -71,8 +76,13 @@ def notice(counted: Counted, person: Person | None, now: datetime) -> Notice | N
             return Notice("deactivated")
         case TwoFactorPolicyChanged(mandatory=True) as fact:
             return _mandatory(fact, person, counted.at)
-        case LoginAttempted(outcome="wrong_code"):
-            return _wrong_code(person, counted.at)
+        case (
+            LoginAttempted(outcome="wrong_code")
+            | CodeChecked(outcome="wrong_code", purpose="step_up")
+        ):
+            return _wrong_code(person.wrong_codes, counted.at)
+        case CodeChecked(outcome="wrong_code", purpose="link"):
+            return _wrong_link_code(person.wrong_link_codes, counted.at)
         case _:
             return None
 
@@ -95,17 +105,23 @@ def _link(fact: PasswordLinkIssued, person: Person, now: datetime) -> Notice | N
     return Notice(f"link_{fact.cause}", link=fact.link, values={"expires": fact.expires})
 
 
-def _wrong_code(person: Person, at: datetime) -> Notice | None:
-    which = _which_in_a_row(person, at)
+def _wrong_code(failures: Failures, at: datetime) -> Notice | None:
+    which = _which_in_a_row(failures, at)
     if which not in WRONG_CODES_TOLD:
         return None
-    template = "authenticator_suspended" if which == 100 else "wrong_codes"
+    template = "authenticator_suspended" if which == SUSPENDING else "wrong_codes"
     return Notice(template, values={"count": which})
 
 
-def _which_in_a_row(person: Person, at: datetime) -> int | None:
+def _wrong_link_code(failures: Failures, at: datetime) -> Notice | None:
+    which = _which_in_a_row(failures, at)
+    if which != SUSPENDING:
+        return None
+    return Notice("authenticator_suspended_by_links", values={"count": which})
+
+
+def _which_in_a_row(failures: Failures, at: datetime) -> int | None:
     """Which of the wrong codes in a row came *at*; None where a success has ended that row."""
-    failures = person.wrong_codes
     row = failures.recent[-failures.in_a_row :] if failures.in_a_row else ()
     if at not in row:
         return None

@@ -11,7 +11,7 @@ import pytest
 from events import streams
 from events.facts import Counted, Draft
 from events.person import Person
-from events.staff import PasswordLinkIssued, TwoFactorDisabled
+from events.staff import CodeChecked, PasswordLinkIssued, TwoFactorDisabled
 from events.vault.personal import seal_text
 from events.vault.port import MissingEntryError
 from services.notify import follower as following_events
@@ -22,7 +22,7 @@ from services.notify.writing import ticket
 from services.projections import schema
 from tests.services.notify.post import Post
 from tests.services.notify.sending import DATA_KEY, LINK_KEY, following, link_to, somebody
-from tests.services.projections.worlds import PARTITIONS, World, running, until
+from tests.services.projections.worlds import PARTITIONS, SEALED, World, running, until
 
 
 @pytest.fixture
@@ -85,6 +85,21 @@ async def test_an_expired_link_is_not_sent(world: World, post: Post, group: str)
     assert len([one for one in post.mails() if one["To"] == "late@example.org"]) == 1
     assert body is not None
     assert ticket(link, LINK_KEY) in body.get_content()
+
+
+async def test_wrong_codes_at_step_ups_are_told(world: World, post: Post, group: str) -> None:
+    async with following(world, post.port, group):
+        organisation_id = await world.organisation()
+        staff_id = await somebody(world, organisation_id, "stepping@example.org")
+        wrong = CodeChecked(purpose="step_up", outcome="wrong_code", source=SEALED)
+        for _ in range(4):
+            await world.write(Draft(streams.codes(organisation_id, staff_id), wrong))
+        await post.has(1)
+        declined = TwoFactorDisabled(cause="declined")
+        await world.write(Draft(streams.account(organisation_id, staff_id), declined))
+        await post.has(2)
+    subjects = [mail["Subject"] for mail in post.mails()]
+    assert subjects == ["Wrong codes with your password", "Two-factor authentication is off"]
 
 
 @pytest.mark.faults

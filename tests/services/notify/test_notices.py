@@ -64,6 +64,17 @@ def holding(link: str, **changes: object) -> Person:
     return person(link=newest.model_copy(update=changes))
 
 
+AT_LOGIN = LoginAttempted(outcome="wrong_code", source=SEALED)
+AT_STEP_UP = CodeChecked(purpose="step_up", outcome="wrong_code", source=SEALED)
+BY_LINK = CodeChecked(purpose="link", outcome="wrong_code", source=SEALED)
+
+
+def row(in_a_row: int) -> tuple[Failures, datetime]:
+    """So many wrong codes, a second apart, and when the last of them was."""
+    moments = [NOW + timedelta(seconds=n) for n in range(in_a_row)]
+    return Failures(in_a_row=in_a_row, recent=tuple(moments[-20:])), moments[-1]
+
+
 class TestLinks:
     @pytest.mark.parametrize("cause", ["invited", "asked_for", "required", "mandatory"])
     def test_each_cause_has_its_words(self, cause: str) -> None:
@@ -162,12 +173,32 @@ class TestWrongCodes:
         ("in_a_row", "template"),
         [(1, None), (2, None), (3, "wrong_codes"), (4, None), (100, "authenticator_suspended")],
     )
-    def test_the_owner_is_told_of_some(self, in_a_row: int, template: str | None) -> None:
-        moments = [NOW + timedelta(seconds=n) for n in range(in_a_row)]
-        failures = Failures(in_a_row=in_a_row, recent=tuple(moments[-20:]))
-        fact = LoginAttempted(outcome="wrong_code", source=SEALED)
-        due = notice(counted(fact, moments[-1]), person(wrong_codes=failures), NOW)
+    @pytest.mark.parametrize("fact", [AT_LOGIN, AT_STEP_UP])
+    def test_the_owner_is_told_of_some(
+        self, in_a_row: int, template: str | None, fact: Fact
+    ) -> None:
+        """Logins and step-ups move one counter, so either may come as the one that is told."""
+        failures, last = row(in_a_row)
+        due = notice(counted(fact, last), person(wrong_codes=failures), NOW)
         assert (due.template if due else None) == template
+
+    @pytest.mark.parametrize("in_a_row", [3, 10, 50, 99, 100])
+    def test_of_those_by_links_the_one_is_told_that_suspends(self, in_a_row: int) -> None:
+        failures, last = row(in_a_row)
+        due = notice(counted(BY_LINK, last), person(wrong_link_codes=failures), NOW)
+        told = Notice("authenticator_suspended_by_links", values={"count": 100})
+        assert due == (told if in_a_row == 100 else None)
+
+    def test_codes_by_links_and_others_are_counted_apart(self) -> None:
+        failures, last = row(100)
+        assert notice(counted(BY_LINK, last), person(wrong_codes=failures), NOW) is None
+        assert notice(counted(AT_STEP_UP, last), person(wrong_link_codes=failures), NOW) is None
+
+    @pytest.mark.parametrize("outcome", ["code_already_used", "codes_paused", "accepted"])
+    def test_no_other_outcome_is_told(self, outcome: str) -> None:
+        failures, last = row(3)
+        fact = AT_STEP_UP.model_copy(update={"outcome": outcome})
+        assert notice(counted(fact, last), person(wrong_codes=failures), NOW) is None
 
     def test_which_it_was_doesnt_depend_on_what_came_after(self) -> None:
         """A mail that is sent late says the same as one that is sent at once."""
@@ -176,7 +207,3 @@ class TestWrongCodes:
         fact = LoginAttempted(outcome="wrong_code", source=SEALED)
         due = notice(counted(fact, moments[2]), person(wrong_codes=failures), NOW)
         assert due == Notice("wrong_codes", values={"count": 3})
-
-    def test_a_links_code_is_no_login(self) -> None:
-        fact = CodeChecked(purpose="link", outcome="wrong_code", source=SEALED)
-        assert notice(counted(fact), person(), NOW) is None
