@@ -146,11 +146,13 @@ class Deciding:
         if await self._loads.by_staff(command.staff_id) is not None:
             raise AlreadyRegisteredError  # In another organisation.
         mine = {"organisation_id": command.organisation_id, "staff_id": command.staff_id}
+        clock = situation.clock
         # Of those who ask at once, whom the line above doesn't see yet, one has it.
         own_id = hmac.digest(self._ring.derive("staff-id"), command.staff_id.encode(), sha256).hex()
-        id_until = await self._usernames.claim_id(own_id, **mine, cause=cause)
+        id_until = await self._usernames.claim_id(own_id, **mine, clock=clock, cause=cause)
         username = username_digest(command.username, self._ring.derive("username"))
-        claimed_until = min(id_until, await self._usernames.claim(username, **mine, cause=cause))
+        name_until = await self._usernames.claim(username, **mine, clock=clock, cause=cause)
+        claimed_until = min(id_until, name_until)
         entry_id, data_key = await self._new_data_key(command.staff_id, claimed_until)
         details = Details(command.username, command.email, command.display_name)
         new = NewPerson(
@@ -180,6 +182,7 @@ class Deciding:
                 username,
                 organisation_id=person.organisation_id,
                 staff_id=person.staff_id,
+                clock=situation.clock,
                 cause=cause,
             )
         old_email = None

@@ -112,6 +112,7 @@ class CommandHandler:
             sender=sender,
             home=self._home,
             now=now,
+            clock=state.place.clock,
         )
         return situation, basis
 

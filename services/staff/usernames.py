@@ -68,10 +68,24 @@ class Usernames:
         self._claim_for = claim_for
 
     async def claim(
-        self, username_digest: str, *, organisation_id: str, staff_id: str, cause: Cause
+        self,
+        username_digest: str,
+        *,
+        organisation_id: str,
+        staff_id: str,
+        clock: datetime,
+        cause: Cause,
     ) -> datetime:
         """
         Keep the username for a person; again, where it is theirs already.
+
+        Args:
+            username_digest: Of the name.
+            organisation_id: The person's.
+            staff_id: Theirs.
+            clock: The time of the organisation's partition, as loaded: what relies on the claim is
+                to count there, also where Kafka's clock is ahead of ours.
+            cause: What it is claimed for.
 
         Returns:
             The moment after which what relies on the claim can't count any more.
@@ -82,17 +96,24 @@ class Usernames:
         """
         mine = organisation_id, staff_id
         return await self._claim(
-            username_digest, mine, cause, lambda person: _has(person, username_digest)
+            username_digest, mine, clock, cause, lambda person: _has(person, username_digest)
         )
 
     async def claim_id(
-        self, id_digest: str, *, organisation_id: str, staff_id: str, cause: Cause
+        self,
+        id_digest: str,
+        *,
+        organisation_id: str,
+        staff_id: str,
+        clock: datetime,
+        cause: Cause,
     ) -> datetime:
         """
         Keep a staff id for an organisation; again, where it is its already.
 
         Args:
             id_digest: Of the staff id; no username has the same.
+            organisation_id, staff_id, clock, cause: As for `claim`.
 
         Returns:
             As `claim`.
@@ -102,25 +123,33 @@ class Usernames:
         """
         mine = organisation_id, staff_id
         try:
-            return await self._claim(id_digest, mine, cause, lambda person: person is not None)
+            return await self._claim(
+                id_digest, mine, clock, cause, lambda person: person is not None
+            )
         except (UsernameTakenError, UsernameNotYetFreeError):
             raise AlreadyRegisteredError from None
 
     async def _claim(
-        self, username_digest: str, mine: tuple[str, str], cause: Cause, has: _Has
+        self,
+        username_digest: str,
+        mine: tuple[str, str],
+        clock: datetime,
+        cause: Cause,
+        has: _Has,
     ) -> datetime:
         organisation_id, staff_id = mine
 
         async def decide() -> Decided[datetime]:
             found = await self._loads.claim(username_digest)
+            now = max(self._clock(), clock)
             held, drafts = found.claim, []
             if held and (held.organisation_id, held.staff_id) == mine:
-                if held.registration_deadline - self._clock() > self._claim_for / 2:
+                if held.registration_deadline - now > self._claim_for / 2:
                     return Decided(held.registration_deadline)
             elif held:
                 await self._see_it_unused(held, has)
                 drafts.append(_released(username_digest, held))
-            until = from_milliseconds(to_milliseconds(self._clock() + self._claim_for))
+            until = from_milliseconds(to_milliseconds(now + self._claim_for))
             claimed = UsernameClaimed(
                 organisation_id=organisation_id, staff_id=staff_id, registration_deadline=until
             )

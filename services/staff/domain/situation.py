@@ -30,6 +30,7 @@ class Situation:
         sender: Who commands.
         home: Id of support's own organisation.
         now: The clock that decisions see.
+        clock: The time of the organisation's partition, as loaded.
     """
 
     organisation: Organisation | None
@@ -38,6 +39,7 @@ class Situation:
     sender: Sender
     home: str
     now: datetime
+    clock: datetime
 
     def registered(self) -> Organisation:
         """

@@ -69,13 +69,16 @@ class Office:
 
     # ---- the service ----------------------------------------------------------------------------
 
-    def handler(self) -> CommandHandler:
+    def handler(self, *, behind: timedelta = timedelta(0)) -> CommandHandler:
+        """With a clock that is so far behind Kafka's, as far as usernames go."""
         world = self.world
         deciding = Deciding(
             loads=world.loads,
             vault=world.vault,
             ring=world.ring,
-            usernames=Usernames(world.loads, world.writer, now, timedelta(seconds=2)),
+            usernames=Usernames(
+                world.loads, world.writer, lambda: now() - behind, timedelta(seconds=2)
+            ),
             random_bytes=os.urandom,
         )
         return CommandHandler(

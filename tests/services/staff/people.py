@@ -106,4 +106,5 @@ def situation(
         sender=sender or serving(),
         home=HOME,
         now=now,
+        clock=now,
     )

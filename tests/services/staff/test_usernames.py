@@ -3,6 +3,7 @@
 import asyncio
 import json
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -22,16 +23,21 @@ def usernames(office: Office, claim_for: timedelta) -> Usernames:
     return Usernames(office.world.loads, office.world.writer, now, claim_for)
 
 
+def somebody() -> dict[str, Any]:
+    """Whom a claim is for, in a partition whose time is ours."""
+    return {"organisation_id": uuid(), "staff_id": uuid(), "clock": now()}
+
+
 class TestAClaim:
     async def test_that_is_no_registration_yet_is_nobody_else_s_and_not_waited_for(
         self, office: Office
     ) -> None:
-        name, holder = digest(), {"organisation_id": uuid(), "staff_id": uuid()}
+        name, holder = digest(), somebody()
         claims = usernames(office, timedelta(minutes=1))
         until_then = await claims.claim(name, **holder, cause=CAUSE)
         async with asyncio.timeout(2):
             with pytest.raises(UsernameNotYetFreeError):
-                await claims.claim(name, organisation_id=uuid(), staff_id=uuid(), cause=CAUSE)
+                await claims.claim(name, **somebody(), cause=CAUSE)
         assert await claims.claim(name, **holder, cause=CAUSE) == until_then
 
     async def test_that_came_to_nothing_is_free_though_its_partition_is_quiet(
@@ -39,8 +45,8 @@ class TestAClaim:
     ) -> None:
         """Nothing is written there after the claim but the tick by which its time passes."""
         name, claims = digest(), usernames(office, timedelta(milliseconds=1))
-        await claims.claim(name, organisation_id=uuid(), staff_id=uuid(), cause=CAUSE)
-        second = {"organisation_id": uuid(), "staff_id": uuid()}
+        await claims.claim(name, **somebody(), cause=CAUSE)
+        second = somebody()
 
         async def is_free() -> bool:
             # Kafka's clock may be a little behind ours.
@@ -57,14 +63,16 @@ class TestAClaim:
 
     async def test_that_somebody_relies_on_is_taken_however_old(self, office: Office) -> None:
         name, claims = digest(), usernames(office, timedelta(milliseconds=1))
-        holder = {"organisation_id": uuid(), "staff_id": uuid()}
+        holder = somebody()
         await claims.claim(name, **holder, cause=CAUSE)
         registered = StaffRegistered(
             username_digest=name, data_key=uuid(), details=SEALED, role="staff"
         )
-        await office.world.write(Draft(streams.account(*holder.values()), registered))
+        await office.world.write(
+            Draft(streams.account(holder["organisation_id"], holder["staff_id"]), registered)
+        )
         with pytest.raises(UsernameTakenError):
-            await claims.claim(name, organisation_id=uuid(), staff_id=uuid(), cause=CAUSE)
+            await claims.claim(name, **somebody(), cause=CAUSE)
 
 
 class TestByCommands:
@@ -126,3 +134,16 @@ class TestByCommands:
         for where in (acme, other):
             again = busy.newcomer(where) | {"staff_id": data["staff_id"]}
             assert (await busy.send("register_staff", again))["reason"] == "already-registered"
+
+
+class TestAClockBehindKafkas:
+    async def test_registrations_count_as_everything_else_does(self, office: Office) -> None:
+        """
+        Their deadline was by the server's clock alone, the only one of all: with Kafka's some
+        seconds ahead people went on logging in, and nobody could be registered.
+        """
+        async with office.consuming(handler=office.handler(behind=timedelta(seconds=30))):
+            acme = await office.organisation()
+            person = await office.join(acme)
+            renamed = {"organisation_id": acme, "staff_id": person.staff_id, "username": uuid()}
+            assert (await office.send("change_staff_details", renamed))["outcome"] == "accepted"
