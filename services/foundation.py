@@ -89,8 +89,8 @@ class Foundation:
     now: Callable[[], datetime]
 
     def leases(self, names: list[str]) -> Leases:
-        """Leases by which one process at a time does each of what *names* names."""
-        return Leases(self.pool, names)
+        """Notify's leases: one process at a time does each of what *names* names."""
+        return Leases(self.pool, names, table="notify_lease")
 
 
 @asynccontextmanager

@@ -46,6 +46,12 @@ TABLES: Final = (STREAM_HEAD, RECENT_RECORD, QUARANTINE)
 KEPT_DAYS: Final = 7
 """How long the bytes and fates of records are kept in the database."""
 
+LEASES: Final = ("lease", "notify_lease")
+"""
+The projectors', and notify's. Who may write a table may lock it as a whole, and so stop everybody
+else who needs it: whoever has taken notify over stops notify alone.
+"""
+
 OTHERS: Final = (
     """
     CREATE TABLE partition_state (
@@ -63,7 +69,11 @@ OTHERS: Final = (
         at timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (topic, partition)
     )
     """,
-    "CREATE TABLE lease (name text PRIMARY KEY, owner text NOT NULL, until timestamptz NOT NULL)",
+    *(
+        f"CREATE TABLE {name} (name text PRIMARY KEY, owner text NOT NULL,"
+        " until timestamptz NOT NULL)"
+        for name in LEASES
+    ),
     "CREATE TABLE session_activity (id text PRIMARY KEY, last_seen timestamptz NOT NULL)",
 )
 """

@@ -10,7 +10,7 @@ import contextlib
 import time
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import Final
+from typing import Final, Literal
 from uuid import uuid4
 
 import asyncpg
@@ -28,9 +28,23 @@ log = structlog.get_logger(__name__)
 class Leases:
     """The leases of one process: taken where they are free, renewed while it runs."""
 
-    def __init__(self, pool: asyncpg.Pool, names: list[str], lasts: timedelta = LASTS) -> None:
+    def __init__(
+        self,
+        pool: asyncpg.Pool,
+        names: list[str],
+        lasts: timedelta = LASTS,
+        *,
+        table: Literal["lease", "notify_lease"] = "lease",
+    ) -> None:
+        """
+        Args:
+            pool: On the projections' schema.
+            names: Of the leases that this process takes where they are free.
+            lasts: How long each holds without being renewed.
+            table: Where they are kept (`services.projections.bookkeeping.LEASES`).
+        """
         self.owner = str(uuid4())
-        self._pool, self._names, self._lasts = pool, names, lasts
+        self._pool, self._names, self._lasts, self._table = pool, names, lasts, table
         self._held: set[str] = set()
         self._until = 0.0
         self._changed = asyncio.Condition()
@@ -87,7 +101,9 @@ class Leases:
         lasts = self._lasts
         try:
             with translated():
-                rows = await self._pool.fetch(_TAKE, sorted(self._names), self.owner, lasts)
+                rows = await self._pool.fetch(
+                    _TAKE.format(self._table), sorted(self._names), self.owner, lasts
+                )
         except ProjectionUnavailableError as error:
             log.warning("lease.unavailable", reason=str(error))
             return
@@ -102,11 +118,14 @@ class Leases:
     async def _let_go(self) -> None:
         self._held = set()
         with translated():
-            await self._pool.execute("DELETE FROM lease WHERE owner = $1", self.owner)
+            await self._pool.execute(
+                f"DELETE FROM {self._table} WHERE owner = $1",  # noqa: S608 # A name of ours.
+                self.owner,
+            )
 
 
 _TAKE = """
-    INSERT INTO lease (name, owner, until)
+    INSERT INTO {0} AS lease (name, owner, until)
     SELECT name, $2, clock_timestamp() + $3 FROM unnest($1::text[]) AS name
     ON CONFLICT (name) DO UPDATE SET owner = excluded.owner, until = excluded.until
      WHERE lease.owner = excluded.owner OR lease.until < clock_timestamp()

@@ -18,6 +18,7 @@ import asyncpg
 
 from events.vault.topic import VaultTopic
 from services.projections import schema
+from services.projections.bookkeeping import LEASES
 from services.projections.database import SETTINGS, open_pool, translated
 from services.projections.projector import Source
 from services.projections.running import Projections
@@ -257,13 +258,15 @@ def _behind(wanted: Positions, there: Positions) -> int:
     )
 
 
-_LOCKED: Final = ("partition_state", "session_activity", "lease")
+_LOCKED: Final = ("partition_state", "session_activity", *LEASES)
 """What mustn't move while it is taken over; and every load reads the first of them."""
 
 _SWITCH: Final = (
     "DELETE FROM {1}.lease",
     "INSERT INTO {1}.lease SELECT * FROM {0}.lease",
     "DELETE FROM {0}.lease",
+    "INSERT INTO {1}.notify_lease SELECT * FROM {0}.notify_lease",
+    "DELETE FROM {0}.notify_lease",
     "INSERT INTO {1}.session_activity SELECT * FROM {0}.session_activity",
     "ALTER SCHEMA {0} RENAME TO {2}",
     "ALTER SCHEMA {1} RENAME TO {0}",

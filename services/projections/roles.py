@@ -7,10 +7,13 @@ a developer's machine) nothing is granted, and the owner does everything.
 
 Row-level security holds where rows of one table are different people's business: of the vault's
 entries auth reads all, staff and notify only people's data keys, never a password's or an
-authenticator's entry; and notify takes no lease but its own two. It isn't used to keep
-organisations apart: the staff service serves all of them with one connection, so that a setting
-which it makes itself would stop nobody who has taken it over. Organisations are kept apart by what
-each query asks for.
+authenticator's entry. It isn't used to keep organisations apart: the staff service serves all of
+them with one connection, so that a setting which it makes itself would stop nobody who has taken it
+over. Organisations are kept apart by what each query asks for.
+
+Whoever may change a table's rows, be it one, may lock the whole table (LOCK TABLE), and with it
+everybody who needs it. So notify keeps its leases apart from the projectors'; `session_activity` is
+written by auth and staff, and either could stop the other's sessions by it.
 """
 
 import hmac
@@ -23,6 +26,8 @@ from typing import Final
 
 import asyncpg
 
+from services.projections.bookkeeping import LEASES
+
 ITERATIONS: Final = 16_384
 
 _READ: Final = ("SELECT",)
@@ -32,7 +37,7 @@ _SEEN_BY_ALL: Final = ("partition_state", "organisation_policy")
 _FACTS: Final = ("account_history", "login_history", "command_outcome", "two_factor_status")
 _PEOPLE: Final = ("staff_account", "stream_head", "recent_record")
 _SESSIONS: Final = ("session", "logged_out_everywhere")
-_STATUS: Final = ("halt", "quarantine", "lease")
+_STATUS: Final = ("halt", "quarantine", *LEASES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,16 +86,12 @@ ROLES: Final = (
     Role(
         "notify",
         reads=(*_SEEN_BY_ALL, "staff_account", "recent_record", "vault_entry"),
-        writes={"lease": (*_KEPT, "DELETE")},
-        rows={
-            "vault_entry": "kind = 'personal'",
-            "lease": "name IN ('twofold.notify', 'twofold.status')",
-        },
+        writes={"notify_lease": (*_KEPT, "DELETE")},
+        rows={"vault_entry": "kind = 'personal'"},
     ),
     Role(
         "auditor",
         reads=(*_SEEN_BY_ALL, *_FACTS, *_STATUS, "stream_head", "organisation_summary"),
-        rows={"lease": "true"},
     ),
     Role(
         "operator",
@@ -99,11 +100,11 @@ ROLES: Final = (
             "vault_entry": ("id", "key_id", "partition"),
             "recent_record": ("topic", "partition", "offset", "digest", "fate"),
         },
-        rows={"vault_entry": "true", "lease": "true"},
+        rows={"vault_entry": "true"},
     ),
 )  # fmt: skip
 
-PROTECTED: Final = ("vault_entry", "lease")
+PROTECTED: Final = ("vault_entry",)
 """Tables with row-level security."""
 
 

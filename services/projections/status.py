@@ -145,5 +145,6 @@ _PARTITIONS: Final = """
 """
 
 _LEASES: Final = """
-    SELECT name, owner, until, until > clock_timestamp() AS held FROM lease ORDER BY name
+    SELECT name, owner, until, until > clock_timestamp() AS held
+      FROM (SELECT * FROM lease UNION ALL SELECT * FROM notify_lease) AS lease ORDER BY name
 """
