@@ -56,7 +56,7 @@ def prune(
     as_json: Json = False,
 ) -> None:
     """Drop the schemas that this version doesn't read: from before rebuilds, of other versions."""
-    from services.projections.rebuild import prune as run  # noqa: PLC0415
+    from services.projections.leftovers import prune as run  # noqa: PLC0415
 
     dropped, used = asyncio.run(run(told.settings().database.get_secret_value(), force=force))
     if as_json:

@@ -25,6 +25,7 @@ from events.moments import from_milliseconds
 from services.doctor import commands
 from services.doctor.finding import Finding, well, wrong
 from services.foundation import CannotStartError, connection_of
+from services.projections.leftovers import unforgetting
 from services.projections.port import ProjectionUnavailableError
 from services.projections.status import PartitionStatus, ProjectionsStatus
 from services.settings import Settings
@@ -60,6 +61,7 @@ async def examine(settings: Settings) -> list[Finding]:
         ("Kafka", lambda: _kafka(kafka)),
         ("PostgreSQL", lambda: _postgres(database)),
         ("projections", lambda: _projections(database, kafka, ring)),
+        ("schemas left over", lambda: left_over(database)),
         ("consumer groups", lambda: _groups(kafka)),
         ("commands", lambda: commands.standing(kafka)),
         ("set aside", lambda: commands.set_aside(kafka)),
@@ -231,6 +233,19 @@ def _lag(behind: Sequence[PartitionStatus], partitions: int) -> Finding:
         return well("lag", f"none in {partitions} partitions")
     worst = ", ".join(f"{one.topic}-{one.partition}: {one.lag}" for one in behind)
     return wrong("lag", f"Not folded yet: {worst}; is twofold project running?")
+
+
+async def left_over(database: str) -> list[Finding]:
+    """Whether who is forgotten can still be read in a schema that nobody folds any more."""
+    places = await unforgetting(database)
+    return [
+        wrong(
+            "schemas left over",
+            f"Nobody folds {place}, and what it holds of the vault is never forgotten: drop it by"
+            " twofold projections prune",
+        )
+        for place in places
+    ] or [well("schemas left over", "none holds entries of the vault")]
 
 
 async def _groups(kafka: Connection) -> list[Finding]:

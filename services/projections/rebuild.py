@@ -4,7 +4,8 @@ Folding everything afresh, beside the schema that is read, and switching while a
 The switch is one transaction that gives the new schema the old one's name. Every connection finds
 it there at its next statement: PostgreSQL resolves names anew, prepared statements included. A
 projector that still holds what was folded before is fenced off by `partition_state.fold`, and
-begins again from the new one.
+begins again from the new one. Nobody folds the old one from then on, so its entries of the vault
+go: no tombstone would reach them.
 """
 
 import asyncio
@@ -49,7 +50,8 @@ class Rebuilt:
 
     Attributes:
         schema: Its name.
-        previous: What the one that was read before is called now; `prune` drops it.
+        previous: What the one that was read before is called now, without entries of the vault;
+            `services.projections.leftovers.prune` drops it.
         records: How many are folded in it.
         held_up: How long projectors waited at the switch.
     """
@@ -106,39 +108,6 @@ async def rebuild(
                 await connection.execute(f"DROP SCHEMA IF EXISTS {schema.beside()} CASCADE")
     finally:
         await connection.close(timeout=5)
-
-
-async def prune(database: str, *, force: bool = False) -> tuple[list[str], list[str]]:
-    """
-    Drop the schemas that this code doesn't read.
-
-    Args:
-        database: PostgreSQL's address, as the schemas' owner.
-        force: Also those that somebody holds a lease in: processes of another version.
-
-    Returns:
-        Those that were dropped, and those that are still in use.
-
-    Raises:
-        ProjectionUnavailableError: PostgreSQL is away.
-    """
-    dropped, used = [], []
-    with translated():
-        connection = await asyncpg.connect(database, timeout=5, server_settings=SETTINGS)
-        try:
-            for row in await connection.fetch(_SCHEMAS, schema.name()):
-                place = row["nspname"]
-                held = await connection.fetchval(
-                    f"SELECT count(*) FROM {place}.lease WHERE until > clock_timestamp()"  # noqa: S608
-                )
-                if held and not force:
-                    used.append(place)
-                    continue
-                await connection.execute(f"DROP SCHEMA {place} CASCADE")
-                dropped.append(place)
-        finally:
-            await connection.close(timeout=5)
-    return dropped, used
 
 
 Stop = Callable[[], "asyncio.Future[None]"]
@@ -258,8 +227,8 @@ def _behind(wanted: Positions, there: Positions) -> int:
     )
 
 
-_LOCKED: Final = ("partition_state", "session_activity", *LEASES)
-"""What mustn't move while it is taken over; and every load reads the first of them."""
+_LOCKED: Final = ("partition_state", "session_activity", *LEASES, "vault_entry")
+"""What mustn't move while it is taken over or emptied; every load reads the first of them."""
 
 _SWITCH: Final = (
     "DELETE FROM {1}.lease",
@@ -268,12 +237,7 @@ _SWITCH: Final = (
     "INSERT INTO {1}.notify_lease SELECT * FROM {0}.notify_lease",
     "DELETE FROM {0}.notify_lease",
     "INSERT INTO {1}.session_activity SELECT * FROM {0}.session_activity",
+    "TRUNCATE {0}.vault_entry",
     "ALTER SCHEMA {0} RENAME TO {2}",
     "ALTER SCHEMA {1} RENAME TO {0}",
 )
-
-_SCHEMAS: Final = """
-    SELECT nspname FROM pg_namespace
-     WHERE nspname ~ '^twofold_[0-9a-f]{12}(_beside|_until_[0-9]{14})?$' AND nspname <> $1
-     ORDER BY nspname
-"""

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import asyncpg
 import pytest
@@ -10,12 +10,14 @@ import pytest
 from events import streams
 from events.log.proposal import Draft
 from events.organisation import TwoFactorPolicyChanged
+from events.vault.sealing import seal
 from services.projections import schema
 from services.projections.comparison import compare
-from services.projections.rebuild import RebuildError, prune, rebuild
+from services.projections.leftovers import prune
+from services.projections.rebuild import RebuildError, rebuild
 from services.projections.writing import FenceError, load, write
 from tests.services.projections.everything import everything
-from tests.services.projections.worlds import World, make_world, uuid
+from tests.services.projections.worlds import World, make_world, until, uuid
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +35,20 @@ async def rebuilt(world: World) -> str:
     assert done.schema == schema.name()
     assert done.held_up < timedelta(seconds=4)
     return done.previous
+
+
+async def put(world: World) -> str:
+    """Put an entry into the vault."""
+    entry = seal(
+        b"secret",
+        entry_id=uuid(),
+        kind="personal",
+        owner=uuid(),
+        deadline=datetime.now(UTC).replace(microsecond=0) + timedelta(minutes=1),
+        key=world.ring.encryption,
+    )
+    await world.vault.put(entry)
+    return entry.id
 
 
 async def equal(world: World) -> bool:
@@ -105,12 +121,18 @@ async def test_who_holds_what_was_folded_before_is_fenced_off(world: World) -> N
         await write(connection, after, after, {})  # type: ignore[arg-type]
 
 
-async def test_one_that_somebody_still_folds_is_left_alone(world: World) -> None:
-    place = "twofold_0123456789ab"
-    await world.pool.execute(f"CREATE SCHEMA {place}")
-    await world.pool.execute(f"SELECT * INTO {place}.lease FROM lease")  # noqa: S608 # Ours.
-    assert (await prune(world.database))[1] == [place]
-    assert await prune(world.database, force=True) == ([place], [])
+async def test_nobody_who_is_forgotten_later_stays_in_what_was_read_before(world: World) -> None:
+    """No tombstone reaches it any more; whoever kept the key ring could read them for ever."""
+    await prune(world.database, force=True)
+    entry = await put(world)
+    previous = await rebuilt(world)
+    count = f"SELECT count(*) FROM {previous}.vault_entry"  # noqa: S608 # Ours.
+    assert await world.pool.fetchval(count) == 0
+
+    async def is_there() -> bool:
+        return bool(await world.vault.find([entry]))
+
+    await until(is_there)
 
 
 async def test_only_one_at_a_time(world: World) -> None:

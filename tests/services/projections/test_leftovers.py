@@ -1,0 +1,68 @@
+"""Schemas that nobody reads any more: what is dropped, and what the doctor says of the rest."""
+
+from collections.abc import AsyncIterator
+from typing import Final
+
+import asyncpg
+import pytest
+
+from services.doctor.examine import left_over
+from services.projections import schema
+from services.projections.bookkeeping import LEASES
+from services.projections.leftovers import prune
+
+OTHER: Final = "twofold_0123456789ab"
+HOLD: Final = "INSERT INTO {} VALUES ('keeper', 'another version', now() + '1 hour')"
+
+
+@pytest.fixture
+async def connection(database: str) -> AsyncIterator[asyncpg.Connection]:
+    """Give a database with this version's schema and another one's, which holds an entry."""
+    connection = await asyncpg.connect(database)
+    try:
+        for place in (schema.name(), OTHER):
+            await schema.ensure(connection, place)
+        await connection.execute(
+            f"INSERT INTO {OTHER}.vault_entry (id, owner, kind, deadline, key_id, partition, value)"  # noqa: S608 # Ours.
+            " VALUES ('a', 'her', 'personal', now(), 'k1', 0, 'sealed')"
+        )
+        yield connection
+        await connection.execute(f"DROP SCHEMA IF EXISTS {OTHER} CASCADE")
+    finally:
+        await connection.close()
+
+
+class TestTheDoctor:
+    async def test_complains_where_who_is_forgotten_can_still_be_read(
+        self, connection: asyncpg.Connection, database: str
+    ) -> None:
+        """No tombstone reaches a schema that nobody folds, such as one of an earlier version."""
+        [finding] = await left_over(database)
+        assert not finding.well
+        assert OTHER in finding.detail
+        assert "twofold projections prune" in finding.detail
+        await connection.execute(f"TRUNCATE {OTHER}.vault_entry")
+        assert [one.well for one in await left_over(database)] == [True]
+
+    async def test_says_nothing_of_one_that_another_version_folds(
+        self, connection: asyncpg.Connection, database: str
+    ) -> None:
+        await connection.execute(HOLD.format(f"{OTHER}.lease"))
+        assert [one.well for one in await left_over(database)] == [True]
+
+
+class TestPruning:
+    @pytest.mark.parametrize("table", LEASES)
+    async def test_one_in_which_somebody_holds_a_lease_is_left_alone(
+        self, connection: asyncpg.Connection, database: str, table: str
+    ) -> None:
+        await connection.execute(HOLD.format(f"{OTHER}.{table}"))
+        assert await prune(database) == ([], [OTHER])
+        assert await prune(database, force=True) == ([OTHER], [])
+
+    async def test_one_of_an_older_version_has_fewer_tables(
+        self, connection: asyncpg.Connection, database: str
+    ) -> None:
+        await connection.execute(f"DROP TABLE {OTHER}.notify_lease, {OTHER}.vault_entry")
+        assert [one.well for one in await left_over(database)] == [True]
+        assert await prune(database) == ([OTHER], [])
