@@ -46,6 +46,12 @@ TABLES: Final = (STREAM_HEAD, RECENT_RECORD, QUARANTINE)
 KEPT_DAYS: Final = 7
 """How long the bytes and fates of records are kept in the database."""
 
+STRANGERS_KEPT_DAYS: Final = 2 * KEPT_DAYS
+"""Likewise what strangers tried: what their topic has forgotten, twice over, pauses nobody."""
+
+PRUNED_AT_ONCE: Final = 20_000
+"""Rows that one statement lets go of; as many statements follow each other as it takes."""
+
 LEASES: Final = ("lease", "notify_lease")
 """
 The projectors', and notify's. Who may write a table may lock it as a whole, and so stop everybody

@@ -16,6 +16,7 @@ from typing import Final, cast
 import asyncpg
 import structlog
 
+from events import streams
 from events.canonical import digest
 from events.log.port import EventLog, LogUnavailableError
 from events.records import QUARANTINED, HaltError, Record
@@ -24,10 +25,13 @@ from services.projections.batch import LARGEST, Folded, envelopes, fold, portion
 from services.projections.database import translated
 from services.projections.port import ProjectionUnavailableError
 from services.projections.states import States, needs_of
+from services.projections.tables.stranger import PROJECTION
 from services.projections.writing import FenceError, Stored, load, write
 
 AGAIN_AFTER: Final = timedelta(milliseconds=250)
 """How long to wait before trying again what wasn't available."""
+
+STRANGER: Final = PROJECTION.table
 
 log = structlog.get_logger(__name__)
 
@@ -68,6 +72,8 @@ class Projector:
         self._labels = (source.topic, str(partition))
         self.next_offset: int | None = None
         self._cleared = False
+        self._at_hand: tuple[Stored, States] | None = None
+        self._turn = asyncio.Lock()
 
     async def run(self) -> None:
         """
@@ -76,6 +82,50 @@ class Projector:
         A halted partition waits, for whoever looks after it, to be started again.
         """
         metrics.HALTED.labels(*self._labels).set(0)
+        try:
+            await self._run()
+        finally:
+            self._at_hand = None
+
+    async def forget(self) -> None:
+        """
+        Let go of the strangers whom nobody has tried for `STRANGERS_KEPT_DAYS`.
+
+        Only whoever holds the partition's heads at hand may: a head that is gone from the database
+        alone would supersede whatever is tried next, for that username and no other.
+
+        Raises:
+            FenceError: Somebody else has moved the partition.
+            ProjectionUnavailableError: PostgreSQL is away.
+        """
+        found = LARGEST
+        while self._source.forgetful and found == LARGEST:
+            async with self._turn:  # Between batches, which needn't wait for all of it.
+                found = await self._forget_some()
+
+    async def _forget_some(self) -> int:
+        if self._at_hand is None:
+            return 0
+        stored, states = self._at_hand
+        kept = timedelta(days=bookkeeping.STRANGERS_KEPT_DAYS)
+        with translated():
+            async with self._pool.acquire() as pooled:
+                connection = cast("asyncpg.Connection", pooled)
+                old = [
+                    row["username_digest"]
+                    for row in await connection.fetch(
+                        _OLD_STRANGERS, self._partition, kept, LARGEST
+                    )
+                ]
+                # Before they are gone: whether or not that comes about, they are asked for again.
+                states.drop_strangers(old)
+                heads = [streams.stranger(one) for one in old]
+                if old:
+                    gone = {STRANGER: old, bookkeeping.STREAM_HEAD: heads}
+                    await write(connection, stored, stored, {}, gone)
+        return len(old)
+
+    async def _run(self) -> None:
         while True:
             try:
                 await self._follow()
@@ -104,6 +154,7 @@ class Projector:
         states, known = States(), stored.last_digest != ""
         self.next_offset = stored.next_offset
         stored.state.heads = states.heads
+        self._at_hand = stored, states
         if known and not source.forgetful:
             await self._check_end(stored)
         start = max(stored.next_offset - known, 0)
@@ -113,7 +164,8 @@ class Projector:
                 if known:
                     fresh, known = self._known_again(stored, records), False
                 for some in portions(fresh):
-                    stored = await self._batch(stored, states, some)
+                    async with self._turn:
+                        stored = await self._batch(stored, states, some)
 
     async def _check_end(self, stored: Stored) -> None:
         end = await self._source.log.end(self._partition)
@@ -144,6 +196,7 @@ class Projector:
 
     async def _batch(self, stored: Stored, states: States, records: Sequence[Record]) -> Stored:
         began, topic = time.monotonic(), self._source.topic
+        self._at_hand = None  # Until what is folded is stored: it is ahead of that.
         with translated():
             async with self._pool.acquire() as pooled:
                 connection = cast("asyncpg.Connection", pooled)
@@ -157,6 +210,7 @@ class Projector:
                     await write(connection, stored, moved, folded.rows)
                     stored = moved
                     self.next_offset = stored.next_offset
+        self._at_hand = stored, states
         self._tell(folded)
         if folded.judged and not self._cleared:
             await self._clear_halt()
@@ -202,6 +256,10 @@ class Projector:
             else:
                 return
 
+
+_OLD_STRANGERS = """
+    SELECT username_digest FROM stranger WHERE partition = $1 AND at < now() - $2::interval LIMIT $3
+"""
 
 _HALT = """
     INSERT INTO halt (topic, partition, kind, reason) VALUES ($1, $2, $3, $4)

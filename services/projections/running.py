@@ -16,11 +16,11 @@ from services.projections.lease import LASTS, Leases
 from services.projections.port import ProjectionUnavailableError
 from services.projections.projector import Projector, Source
 from services.projections.vault_projector import VaultProjector
+from services.projections.writing import FenceError
 
 PRUNED_EVERY: Final = timedelta(minutes=5)
 VERIFIED_EVERY: Final = timedelta(milliseconds=500)
 LAG_EVERY: Final = timedelta(seconds=5)
-PRUNED_AT_ONCE: Final = 20_000
 
 log = structlog.get_logger(__name__)
 
@@ -183,43 +183,39 @@ class Projections:
             await asyncio.sleep(LAG_EVERY.total_seconds())
 
     async def _prune(self) -> None:
-        """Let go of what is kept for some days only."""
         while True:
-            try:
-                for statement in (_PRUNE_RECORDS, _PRUNE_STRANGERS, _PRUNE_ACTIVITY):
-                    with translated():
-                        await self._pool.execute(
-                            statement, timedelta(days=bookkeeping.KEPT_DAYS), PRUNED_AT_ONCE
-                        )
-            except ProjectionUnavailableError:
-                log.debug("prune.postponed")
+            await self.prune()
             await asyncio.sleep(PRUNED_EVERY.total_seconds())
+
+    async def prune(self) -> None:
+        """Let go of all that has been kept for long enough; what can't be now, is the next time."""
+        kept = timedelta(days=bookkeeping.KEPT_DAYS)
+        try:
+            for place, projector in self._projectors.items():
+                if isinstance(projector, Projector) and self.leases.holds(_lease(*place)):
+                    await projector.forget()
+            for table, moment in (("recent_record", "at"), ("session_activity", "last_seen")):
+                found = bookkeeping.PRUNED_AT_ONCE
+                while found == bookkeeping.PRUNED_AT_ONCE:
+                    with translated():
+                        found = await self._pool.fetchval(
+                            _PRUNE.format(table, moment), kept, bookkeeping.PRUNED_AT_ONCE
+                        )
+        except (ProjectionUnavailableError, FenceError):
+            log.debug("prune.postponed")
 
 
 def _lease(topic: str, partition: int) -> str:
     return f"{topic}/{partition}"
 
 
-_PRUNE_ACTIVITY = """
-    DELETE FROM session_activity WHERE ctid = ANY(ARRAY(
-        SELECT ctid FROM session_activity WHERE last_seen < now() - $1::interval LIMIT $2
-    ))
+_PRUNE = """
+    WITH gone AS (
+        DELETE FROM {0} WHERE ctid = ANY(ARRAY(
+            SELECT ctid FROM {0} WHERE {1} < now() - $1::interval LIMIT $2
+        )) RETURNING 1
+    )
+    SELECT count(*) FROM gone
 """
 
 _POSITIONS = "SELECT topic, partition, next_offset FROM partition_state"
-
-_PRUNE_RECORDS = """
-    DELETE FROM recent_record WHERE ctid = ANY(ARRAY(
-        SELECT ctid FROM recent_record WHERE at < now() - $1::interval LIMIT $2
-    ))
-"""
-
-# What a stranger's topic has forgotten, twice over, pauses nobody any more.
-_PRUNE_STRANGERS = """
-    WITH old AS (
-        DELETE FROM stranger WHERE ctid = ANY(ARRAY(
-            SELECT ctid FROM stranger WHERE at < now() - 2 * $1::interval LIMIT $2
-        )) RETURNING username_digest
-    )
-    DELETE FROM stream_head h USING old WHERE h.stream = 'stranger/' || old.username_digest
-"""

@@ -46,6 +46,11 @@ class Cache(Generic[S]):
         """Put in what the database holds."""
         self[key] = None if stored is None else self._model.model_validate_json(stored)
 
+    def drop(self, keys: Iterable[str]) -> None:
+        """Ask for these again, when they are needed."""
+        for key in keys:
+            self._states.pop(key, None)
+
     def shrink(self) -> None:
         """Let go of what wasn't used for longest; between batches alone."""
         while len(self._states) > self._kept:
@@ -132,6 +137,13 @@ class States:
                 (self.sessions, needs.sessions),
             )
         ]
+
+    def drop_strangers(self, digests: Iterable[str]) -> None:
+        """Ask for these strangers and their heads again; between batches alone."""
+        digests = list(digests)
+        self.strangers.drop(digests)
+        for one in digests:
+            self.heads.pop(streams.stranger(one), None)
 
     def shrink(self) -> None:
         """Keep memory bounded; between batches alone."""

@@ -14,6 +14,7 @@ def fold(step: Step) -> Iterable[Row]:
     if step.stranger is not None:
         yield (
             streams.subject_id(step.counted.stream),
+            step.counted.position.partition,
             step.counted.at,
             step.stranger.model_dump_json(),
         )
@@ -22,9 +23,14 @@ def fold(step: Step) -> Iterable[Row]:
 PROJECTION = Projection(
     Table(
         "stranger",
-        {"username_digest": TEXT, "at": MOMENT, "state": "jsonb NOT NULL"},
+        {
+            "username_digest": TEXT,
+            "partition": "int NOT NULL",
+            "at": MOMENT,
+            "state": "jsonb NOT NULL",
+        },
         key=("username_digest",),
-        indexes=("(at)",),
+        indexes=("(partition, at)",),
     ),
     fold,
     models=(Stranger,),
