@@ -265,6 +265,9 @@ class Queries(Protocol):
         Several, where the same id was taken in several organisations, or by several publishers.
         """
 
+    async def halted(self) -> Collection[int]:
+        """Partitions of the history that aren't folded on, until somebody looks after them."""
+
 
 class Follows(Protocol):
     """Counted events in log order, for what happens outside once they count."""

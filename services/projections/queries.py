@@ -112,6 +112,11 @@ class PgQueries:
             found = await self._pool.fetch(_OUTCOMES, command_id, publisher)
         return [rows.command(row) for row in found]
 
+    async def halted(self) -> Collection[int]:
+        with translated():
+            found = await self._pool.fetch(_HALTED, self._topology.events)
+        return [row["partition"] for row in found]
+
     async def _row(self, statement: str, organisation_id: str, *others: object) -> asyncpg.Record:
         """One row about an organisation, with the position it was read at."""
         partition = await self._topology.event_partition(organisation_id)
@@ -180,6 +185,8 @@ _LOGINS: Final = """
     SELECT * FROM login_history WHERE organisation_id = $1 AND staff_id = $2
      ORDER BY "offset" DESC LIMIT $3
 """
+
+_HALTED: Final = "SELECT partition FROM halt WHERE topic = $1"
 
 _DECIDED: Final = """
     SELECT command_id FROM command_outcome WHERE command_id = ANY($1::text[]) AND publisher = $2

@@ -78,7 +78,7 @@ ROLES: Final = (
         "staff",
         reads=(
             *_SEEN_BY_ALL, *_PEOPLE, *_SESSIONS, *_FACTS, "username_claim", "organisation_summary",
-            "vault_entry",
+            "vault_entry", "halt",
         ),
         writes={"session_activity": _KEPT},
         rows={"vault_entry": "kind = 'personal'"},

@@ -89,7 +89,7 @@ class Consumer:
             outlet: Where outcomes and dead letters go.
             handler: What becomes of a record.
             lease: So that one process deals with a partition at a time.
-            folded: Returns once the history is folded to its present end.
+            folded: Returns once the history is folded to its present end, as far as it can be.
             stops: Where it is told which partitions stand still.
         """
         self._partitions, self._source, self._outlet = partitions, source, outlet

@@ -4,7 +4,7 @@ import asyncio
 import os
 import socket
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import structlog
 
@@ -17,6 +17,7 @@ from services.staff.adapters.outbox import KafkaOutbox
 from services.staff.adapters.source import KafkaSource
 from services.staff.consumer import Consumer
 from services.staff.deciding import Deciding
+from services.staff.folded import folded
 from services.staff.handlers import CommandHandler
 from services.staff.publishers import PublishersError, PublishersFile
 from services.staff.stops import Stops
@@ -30,7 +31,6 @@ from services.web.plumbing import Plumbing
 from services.web.serving import ANY_PORT, Served, listen_twice, serve
 
 SOURCE = "twofold/staff"
-_FOLDED_WITHIN = timedelta(seconds=30)
 
 log = structlog.get_logger(__name__)
 
@@ -126,20 +126,13 @@ async def consumer_on(
     base: Foundation, publishers: PublishersFile, outbox: KafkaOutbox, stops: Stops
 ) -> Consumer:
     """The consumer of the commands' topic."""
-
-    async def folded() -> None:
-        for partition in range(base.log.partitions):
-            last = await base.log.end(partition) - 1
-            if last >= 0 and not await base.fates.passed(partition, last, _FOLDED_WITHIN):
-                raise LogUnavailableError(f"Partition {partition} is not folded to its end.")
-
     return Consumer(
         partitions=await outbox.partitions(),
         source=lambda partition: KafkaSource(base.connection, topics.COMMANDS.name, partition),
         outlet=outbox,
         handler=handler_on(base, publishers),
         lease=advisory_leases(base.settings.database.get_secret_value()),
-        folded=folded,
+        folded=lambda: folded(base.log, base.fates, base.queries),
         stops=stops,
     )
 

@@ -26,6 +26,7 @@ from services.staff.adapters.outbox import KafkaOutbox
 from services.staff.adapters.source import KafkaSource
 from services.staff.consumer import Consumer, Handler
 from services.staff.deciding import Deciding
+from services.staff.folded import folded
 from services.staff.handlers import CommandHandler
 from services.staff.ports import Outlet
 from services.staff.publishers import PublishersFile
@@ -98,20 +99,16 @@ class Office:
         handler: Handler | None = None,
         stops: Stops | None = None,
     ) -> Consumer:
-        async def folded() -> None:
-            for partition in range(PARTITIONS):
-                end = await self.world.log.end(partition)
-                assert await self.world.fates.passed(partition, end - 1, timedelta(seconds=20))
-
+        world = self.world
         return Consumer(
             partitions=PARTITIONS,
             source=lambda partition: KafkaSource(
-                self.world.kafka, self.commands, partition, group=self.group
+                world.kafka, self.commands, partition, group=self.group
             ),
             outlet=outlet or self.outbox,
             handler=handler or self.handler(),
-            lease=advisory_leases(self.world.database, self.group),
-            folded=folded,
+            lease=advisory_leases(world.database, self.group),
+            folded=lambda: folded(world.log, world.fates, world.queries),
             stops=stops or Stops(),
         )
 
