@@ -1,5 +1,9 @@
 """
-Making the topics, and checking them: at start-up, and again and again.
+Making the topics, and checking them: whenever a process starts, and when `twofold doctor` is asked.
+
+While processes run, the partition count alone is looked at again, before each batch that is written
+(`events.log.kafka`). What other settings would bring about is seen where records are read: a hole,
+another log than the one that was folded, or a time that isn't the broker's halts the partition.
 
 Making them is safe to repeat, to run twice at once, and after it was cut off half-way: the first
 record of partition 0 decides the generation, and a genesis that comes second never counts.
