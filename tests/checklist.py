@@ -57,7 +57,7 @@ ROWS: Final = {
     42: "an unknown username is logged as a keyed digest",
     43: "Kafka: SASL_SSL, SCRAM-512 or mTLS, an ACL matrix, safe client settings",
     44: "commands are signed: organisation, target, actor, expiry and topic",
-    45: "a command id counts once; the same id with other bytes is rejected",
+    45: "a command id counts once in its organisation; with other bytes it is rejected",
     46: "strict schemas: nothing unknown, twice, NUL, naive or huge",
     47: "poison goes to the dead letters within 5 s, without secrets, alarmed",
     48: "the consumer checks an administrator's rights as they are then",

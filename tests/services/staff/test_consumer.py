@@ -127,6 +127,17 @@ class TestTheSameIdAgain:
         assert await busy.counted(stream) == ["command_accepted"]
         assert not (await busy.person(sam.staff_id)).active
 
+    async def test_to_another_organisation_is_another_command(self, busy: Office) -> None:
+        """A command's stream is its organisation's: that puts it in one order with its effects."""
+        command_id = uuid()
+        for number in (1, 2):
+            organisation = await busy.organisation()
+            sam = await busy.join(organisation)
+            value = busy.write("deactivate_staff", busy.about(sam), command_id=command_id)
+            await busy.put(value)
+            assert (await busy.outcome(command_id, number))["outcome"] == "accepted"
+            assert not (await busy.person(sam.staff_id)).active
+
     async def test_by_another_publisher_is_another_command(self, busy: Office) -> None:
         acme = await busy.organisation()
         sam, eve = await busy.join(acme), await busy.join(acme)
