@@ -6,7 +6,7 @@ altered, dropped, inserted or cut since, only an earlier checkpoint can tell.
 """
 
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -118,7 +118,8 @@ def verify(
     Args:
         history: From its start.
         keys: For MACs.
-        checkpoints: Signed earlier; what they cover must be as it was.
+        checkpoints: Signed earlier; what they cover must be as it was. Where there is any, there
+            must be one of each partition.
         advance: Told of progress.
 
     Raises:
@@ -153,6 +154,8 @@ def verify(
     verified = sorted(found.values(), key=lambda one: one.partition)
     if lost:
         verified[0].wrong += lost
+    if checkpoints:
+        _each_signed(verified, {signed.partition for signed in checkpoints})
     return verified
 
 
@@ -214,6 +217,17 @@ def _end(one: Verified, partitions: int) -> None:
         )
     if not one.tree.size and not one.halted:
         one.wrong.append(f"Partition {one.partition} is empty: it hasn't even a genesis.")
+
+
+def _each_signed(found: Iterable[Verified], signed: Collection[int]) -> None:
+    """All are signed from the first run on: of which there's none, it was taken away."""
+    for one in found:
+        if one.partition not in signed:
+            one.wrong.append(
+                f"There is no checkpoint of partition {one.partition}, and there is of others: it"
+                " was taken away, and the partition may have been rewritten. Give those that you"
+                " kept by --checkpoints."
+            )
 
 
 def _same_generation(found: Iterable[Verified]) -> None:

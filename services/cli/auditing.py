@@ -49,8 +49,9 @@ def verify(
     """
     Check the history from its first record, and against every signed checkpoint.
 
-    With --from FILE no server is asked. With --key, at least one checkpoint by that key must be
-    there: those beside the history, and those of --checkpoints.
+    With --from FILE no server is asked. Checkpoints are those beside the history, and those of
+    --checkpoints. With --key, there must be one by that key; and where there is any, by whichever
+    key, there must be one of each partition.
     """
     from services.audit.checkpoint import opened  # noqa: PLC0415
     from services.audit.verify import complaints  # noqa: PLC0415
@@ -95,7 +96,8 @@ def checkpoint(
     signing_key: SigningKey = None,
     checkpoints: Checkpoints = None,
     out: Annotated[
-        Path | None, typer.Option(help="Append the signed checkpoints to this file as well.")
+        Path | None,
+        typer.Option(help="Append them to this file as well; what it holds already, you kept."),
     ] = None,
     *,
     as_json: Json = False,
@@ -103,7 +105,9 @@ def checkpoint(
     """
     Sign what each partition's history is now, and publish it.
 
-    Refused where the history contradicts an earlier checkpoint, or doesn't hold otherwise.
+    Refused where the history contradicts an earlier checkpoint, where some partitions have one and
+    others none, or where the history doesn't hold otherwise. Of those that you kept, what isn't
+    published any more is published again.
     """
     from services.audit.checkpoint import opened, publish  # noqa: PLC0415
     from services.audit.notes import public_of  # noqa: PLC0415
@@ -115,32 +119,41 @@ def checkpoint(
     private = signing_key_of(signing_key).private()
     name = f"twofold/{settings.environment}"
     reading, keys = history(settings, None), mac_keys(settings, None, without=False)
-    signed, _ = opened([*reading.notes, *kept(checkpoints)], public_of(private, name))
+    public, beside = public_of(private, name), reading.notes
+    files = [*(checkpoints or ()), *([out] if out is not None and _holds_something(out) else ())]
+    signed, _ = opened([*beside, *kept(files)], public)
     with progress_of(reading) as progress:
         found = run(reading, keys, signed, progress.advance)
     for sentence in complaints(found):
         raise FailureError(f"Nothing was signed. {sentence}")
     fresh = [one.checkpoint(name) for one in found if one.covered < one.tree.size]
-    notes = [(one.partition, one.sign(private)) for one in fresh]
+    notes = [one.sign(private) for one in fresh]
     if out is not None and notes:
         try:  # First of all: what is published isn't signed, and written, another time.
             with out.open("a", encoding="utf-8") as file:
-                file.writelines(note for _, note in notes)
+                file.writelines(notes)
         except OSError as error:
             raise FailureError(
                 f"{out} can't be written: {error.strerror}. Nothing was published."
             ) from error
-    publish(connection_of(settings, database=False), notes)
+    published = set(opened(beside, public)[0])
+    lost = [one for one in signed if one not in published]
+    publish(
+        connection_of(settings, database=False),
+        [(one.partition, one.sign(private)) for one in (*lost, *fresh)],
+    )
     if as_json:
         print_json(
             {
                 "signed": [
-                    one.to_json() | {"note": note}
-                    for one, (_, note) in zip(fresh, notes, strict=True)
-                ]
+                    one.to_json() | {"note": note} for one, note in zip(fresh, notes, strict=True)
+                ],
+                "published_again": [one.to_json() for one in lost],
             }
         )
         return
+    if lost:
+        typer.echo(f"{len(lost)} checkpoints that you kept weren't there, and were put back.")
     for one in fresh:
         typer.echo(f"{one.partition}: {one.next_offset} records, root {one.root.hex()}")
     if not fresh:
@@ -184,6 +197,10 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "key": key,
     "prove": prove,
 }
+
+
+def _holds_something(file: Path) -> bool:
+    return file.is_file() and file.stat().st_size > 0
 
 
 def _show_verified(found: "Sequence[Verified]") -> None:

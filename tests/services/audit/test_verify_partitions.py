@@ -9,7 +9,7 @@ import pytest
 from events import marks, streams
 from services.audit.history import AuditError, Dump, DumpedHistory, Entry, Span
 from services.audit.verify import complaints, verify
-from tests.events.records import KEYS, Partition, sealed, uuid
+from tests.events.records import GENERATION, KEYS, Partition, sealed, uuid
 
 
 @dataclass
@@ -60,6 +60,20 @@ def test_partitions_of_two_generations(first: Partition, second: Partition) -> N
 def test_fewer_than_the_genesis_says(second: Partition) -> None:
     (verified,) = verify(Several([second]), KEYS)
     assert verified.wrong == ["Partition 1 says that there are 2 partitions; there are 1."]
+
+
+@pytest.mark.row(51)
+def test_one_whose_checkpoints_were_taken_away(first: Partition, second: Partition) -> None:
+    """By whoever rewrote it with the MAC key: it holds by itself, and so does all that is left."""
+    history = Several([first, second])
+    signed = [one.checkpoint("twofold/tests") for one in verify(history, KEYS)]
+    second.put(b"behind what was signed", 1)
+    assert not list(complaints(verify(history, KEYS, signed)))
+    genesis = sealed(streams.log(1), marks.Genesis(generation=GENERATION, partitions=2))
+    second.records[0] = replace(second.records[0], value=genesis)
+    assert not list(complaints(verify(history, KEYS)))
+    (wrong,) = complaints(verify(history, KEYS, signed[:1]))
+    assert "no checkpoint of partition 1" in wrong
 
 
 def test_a_dump_of_several_is_read_whole_or_one_at_a_time(

@@ -15,6 +15,10 @@ import pytest
 
 from events import keys, topics
 from events.log import broker
+from services.audit.checkpoint import publish
+from services.audit.history import KafkaHistory
+from services.audit.verify import verify
+from services.publisher import PublisherKey
 from tests.services.projections.worlds import PARTITIONS, World, make_world
 
 pytestmark = pytest.mark.row(51)
@@ -134,6 +138,25 @@ async def test_a_whole_audit(desk: Desk) -> None:
     assert "doesn't hold" in await alone.run(
         "audit", "verify", "--proof", "lie.json", "--key", key, fails=True
     )
+
+
+async def test_a_partition_without_a_checkpoint(desk: Desk) -> None:
+    """It isn't called verified, nor signed as if for the first time; what was kept is put back."""
+    kafka, signing = desk.env["TWOFOLD_KAFKA"], ("--signing-key", "another.json")
+    key = (await desk.run("audit", "key", "--new", *signing)).strip()
+    private = PublisherKey.load(desk.folder / "another.json").private()
+    found = verify(KafkaHistory(kafka, topic=desk.world.events), desk.world.ring.mac.keys)
+    notes = [one.checkpoint("twofold/tests").sign(private) for one in found]
+    (desk.folder / "both").write_text("".join(notes))
+    publish(kafka, [(0, notes[0])], topic=topics.CHECKPOINTS.name + desk.env["TEST_MARK"])
+
+    unverified = await desk.run("audit", "verify", "--key", key, fails=True)
+    assert "no checkpoint of partition 1" in unverified
+    unsigned = await desk.run("audit", "checkpoint", *signing, fails=True)
+    assert "Nothing was signed. There is no checkpoint of partition 1" in unsigned
+    done = await desk.json("audit", "checkpoint", *signing, "--out", "both")
+    assert [one["partition"] for one in done["published_again"]] == [1]
+    assert (await desk.json("audit", "verify", "--key", key))["verified"] is True
 
 
 async def test_was_it_mandatory_and_was_ann_enrolled(desk: Desk) -> None:
