@@ -160,9 +160,16 @@ class LoadedForCommand:
 
 @dataclass(frozen=True, slots=True)
 class LoginRow:
-    """One line of a person's login history."""
+    """
+    One line of a person's login history.
+
+    Attributes:
+        purpose: A login, a session's step-up, or an e-mailed link; of the latter, refusals alone.
+        outcome: As `events.staff.LoginOutcome`, or as a code's that was checked.
+    """
 
     at: datetime
+    purpose: Literal["login", "step_up", "link"]
     outcome: str
     source: str
     two_factor: bool
@@ -246,14 +253,18 @@ class Queries(Protocol):
         """One person of that organisation."""
 
     async def history(
-        self, organisation_id: str, staff_id: str, limit: int = 100
+        self, organisation_id: str, staff_id: str, *, before: int | None = None, limit: int = 100
     ) -> tuple[Sequence[Counted], Position]:
-        """The newest events of a person's account, newest first."""
+        """The newest events of a person's account, newest first; those before an offset, or all."""
 
     async def logins(
-        self, organisation_id: str, staff_id: str, limit: int = 50
+        self, organisation_id: str, staff_id: str, *, succeeded: bool, limit: int = 10
     ) -> tuple[Sequence[LoginRow], Position]:
-        """The newest lines of a person's login history, newest first."""
+        """
+        The newest lines of a person's login history, newest first: logins, or what was refused.
+
+        Never both together: strangers bring about any number of refusals, and would hide a login.
+        """
 
     async def decided(self, command_ids: Collection[str], publisher: str) -> Collection[str]:
         """Those of *publisher*'s commands of which something has become."""

@@ -81,18 +81,19 @@ class PgQueries:
         )
 
     async def history(
-        self, organisation_id: str, staff_id: str, limit: int = 100
+        self, organisation_id: str, staff_id: str, *, before: int | None = None, limit: int = 100
     ) -> tuple[Sequence[Counted], Position]:
-        found, position = await self._rows(_HISTORY, organisation_id, staff_id, limit)
+        found, position = await self._rows(_HISTORY, organisation_id, staff_id, before, limit)
         return [rows.from_history(row) for row in found], position
 
     async def logins(
-        self, organisation_id: str, staff_id: str, limit: int = 50
+        self, organisation_id: str, staff_id: str, *, succeeded: bool, limit: int = 10
     ) -> tuple[Sequence[LoginRow], Position]:
-        found, position = await self._rows(_LOGINS, organisation_id, staff_id, limit)
+        found, position = await self._rows(_LOGINS, organisation_id, staff_id, succeeded, limit)
         lines = [
             LoginRow(
                 at=row["at"],
+                purpose=row["purpose"],
                 outcome=row["outcome"],
                 source=row["source"],
                 two_factor=row["two_factor"],
@@ -178,12 +179,12 @@ _PERSON: Final = f"""
 
 _HISTORY: Final = """
     SELECT * FROM account_history WHERE organisation_id = $1 AND staff_id = $2
-     ORDER BY "offset" DESC LIMIT $3
+       AND ($3::bigint IS NULL OR "offset" < $3) ORDER BY "offset" DESC LIMIT $4
 """
 
 _LOGINS: Final = """
-    SELECT * FROM login_history WHERE organisation_id = $1 AND staff_id = $2
-     ORDER BY "offset" DESC LIMIT $3
+    SELECT * FROM login_history WHERE organisation_id = $1 AND staff_id = $2 AND logged_in = $3
+     ORDER BY "offset" DESC LIMIT $4
 """
 
 _HALTED: Final = "SELECT partition FROM halt WHERE topic = $1"

@@ -25,16 +25,18 @@ def at(day: int, hour: int = 9, minute: int = 42) -> datetime:
 
 CHOICES = ["no_thanks", "keep_existing", "setup_new"]
 HERE = "203.0.113.7, Firefox on Linux"
-ACTIVITY = [
-    One(
-        words="Logged in with password and code", at=at(24), source="203.0.113.7, Firefox on Linux"
-    ),
-    One(words="Wrong password", at=at(23, 17), source=HERE),
+LOGINS = [
+    One(words="Logged in with password and code", at=at(24), source=HERE),
     One(
         words="Logged in with password and code",
         at=at(23, 8),
         source="198.51.100.20, Safari on iPhone",
     ),
+]
+REFUSED = [
+    One(words="Wrong password", at=at(23, 17), source=HERE),
+    One(words="Right password, wrong code, in an open session", at=at(22), source=HERE),
+    One(words="E-mailed link, wrong code", at=at(21), source="198.51.100.20, another program"),
 ]
 HOME = {
     "name": "Ada Clarke",
@@ -44,7 +46,8 @@ HOME = {
     "ends": at(24, 19),
     "two_factor": True,
     "mandatory_from": None,
-    "activity": ACTIVITY,
+    "logins": LOGINS,
+    "refused": REFUSED,
     "staff_pages": None,
 }
 SETUP = {
@@ -141,7 +144,13 @@ PAGES: dict[str, tuple[str, str, dict[str, Any]]] = {
     "home-off": (
         AUTH,
         "home.html",
-        {**HOME, "two_factor": False, "mandatory_from": at(30), "staff_pages": "/staff"},
+        {
+            **HOME,
+            "two_factor": False,
+            "mandatory_from": at(30),
+            "staff_pages": "/staff",
+            "refused": [],
+        },
     ),
     "step-up": (
         AUTH,
@@ -198,7 +207,8 @@ PROFILE = BAR | {
     "factor": One(kind="enrolled", since=at(3)),
     "factor_by": "",
     "mandatory": False,
-    "logins": ACTIVITY,
+    "logins": LOGINS,
+    "refused": REFUSED,
     "events": [
         One(
             words="Two-factor authentication was disabled by Ada Clarke.",

@@ -22,6 +22,19 @@ class TestLogin:
         await expect(page.get_by_text("Logged in with password and code")).to_be_visible()
         await expect(page.locator(".badge")).to_have_text("On")
 
+    async def test_what_was_refused_stands_apart_from_logins(
+        self, page: Page, system: System, agency: Agency
+    ) -> None:
+        ada = await agency.person("Ada Clarke", enrolled=True)
+        await log_in(page, system.auth, replace(ada, password="wrong harbour wrong"))
+        await credentials(page, ada.password, ada.code())
+        await is_titled(page, "You are logged in")
+        logins, refused = await page.locator("ol.history").all()
+        await expect(logins.get_by_role("listitem")).to_have_count(1)
+        await expect(logins).to_contain_text("Logged in with password and code")
+        await expect(refused.get_by_role("listitem")).to_have_count(1)
+        await expect(refused).to_contain_text("Wrong password")
+
     async def test_the_code_may_be_pasted_with_the_space_that_apps_show(
         self, page: Page, system: System, agency: Agency
     ) -> None:

@@ -1,5 +1,6 @@
 """What happened at somebody's own logins lately."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -7,21 +8,22 @@ from events.vault.personal import unseal_source
 from events.vault.sealing import UnsealingError
 from services.auth.handlers.ground import Ground
 from services.auth.handlers.proof import Prover
-from services.projections.port import LoadedPerson, Queries
+from services.projections.port import LoadedPerson, LoginRow, Queries
 
 
 @dataclass(frozen=True, slots=True)
 class Activity:
     """
-    One try to log in.
+    One try to log in, or a code that was refused elsewhere.
 
     Attributes:
-        outcome: As `events.staff.LoginOutcome`.
+        purpose: As `LoginRow`'s, and so is *outcome*.
         address: IP address; empty where it can't be told any more.
         user_agent: As sent.
     """
 
     at: datetime
+    purpose: str
     outcome: str
     two_factor: bool
     address: str
@@ -34,24 +36,34 @@ class Activities:
     def __init__(self, ground: Ground, queries: Queries) -> None:
         self._queries, self._prover = queries, Prover(ground)
 
-    async def latest(self, loaded: LoadedPerson, limit: int = 10) -> list[Activity]:
+    async def latest(
+        self, loaded: LoadedPerson, limit: int = 10
+    ) -> tuple[Sequence[Activity], Sequence[Activity]]:
         """
-        The newest first.
+        Logins, and apart from them what was refused: the newest first, *limit* of each.
 
         Raises:
             VaultUnavailableError: The vault is away, or holds no data key of theirs.
             ProjectionUnavailableError: The projections can't be asked.
         """
         person = loaded.person
-        lines, _ = await self._queries.logins(person.organisation_id, person.staff_id, limit)
+        logins, refused = [
+            (
+                await self._queries.logins(
+                    person.organisation_id, person.staff_id, succeeded=succeeded, limit=limit
+                )
+            )[0]
+            for succeeded in (True, False)
+        ]
         data_key = await self._prover.data_key(person)
-        found = []
-        for line in lines:
+
+        def told(line: LoginRow) -> Activity:
             try:
                 address, agent = unseal_source(
                     line.source, owner=person.staff_id, data_key=data_key
                 )
             except UnsealingError:
                 address, agent = "", ""
-            found.append(Activity(line.at, line.outcome, line.two_factor, address, agent))
-        return found
+            return Activity(line.at, line.purpose, line.outcome, line.two_factor, address, agent)
+
+        return [told(line) for line in logins], [told(line) for line in refused]

@@ -14,7 +14,7 @@ from services.projections.port import CommandRow, Summary
 from services.staff.web.unsealing import Names
 
 MEANS: Final = {
-    400: "bad-request: at_least is no position, or the Idempotency-Key is too short",
+    400: "bad-request: at_least or before is no position, or the Idempotency-Key is too short",
     401: "unauthenticated",
     403: "not-permitted, two-factor-required; step-up-required",
     404: "not-found: it isn't there, or is another organisation's",
@@ -161,9 +161,15 @@ class EventAnswer(_Answer):
 
 
 class HistoryAnswer(_Answer):
-    """The newest events of a person's account, newest first."""
+    """
+    Events of a person's account, newest first.
+
+    Attributes:
+        next: Ask for what stands before this; null: there is no more.
+    """
 
     events: Sequence[EventAnswer]
+    next: str | None
     position: str
 
 

@@ -18,12 +18,14 @@ from services.staff.web.answers import (
     ProfileAnswer,
 )
 from services.staff.web.ground import Ground
-from services.staff.web.questions import AtLeast, Id, reached
+from services.staff.web.questions import AtLeast, Before, Id, position_of, reached
 from services.staff.web.unsealing import names_of, reasons_of
 from services.web.bodies import StrictRoute
 from services.web.documented import BEARER, problems
+from services.web.problems import Problem
 
 PAGE = 200
+EVENTS = 100
 
 
 def routes(ground: Ground) -> APIRouter:
@@ -87,14 +89,20 @@ def routes(ground: Ground) -> APIRouter:
 
     @router.get("/{staff_id}/history")
     async def history(
-        request: Request, organisation_id: Id, staff_id: Id, at_least: AtLeast = None
+        request: Request,
+        organisation_id: Id,
+        staff_id: Id,
+        before: Before = None,
+        at_least: AtLeast = None,
     ) -> HistoryAnswer:
         """What happened to a person's account."""
         caller = await callers.who_calls(request, ground)
         callers.see(caller, organisation_id, "audit")
         await reached(at_least, queries)
-        person, _ = await somebody(organisation_id, staff_id)
-        found, position = await queries.history(organisation_id, staff_id)
+        person, here = await somebody(organisation_id, staff_id)
+        found, position = await queries.history(
+            organisation_id, staff_id, before=_offset(before, here), limit=EVENTS
+        )
         reasons = (
             {}
             if caller.api_key
@@ -102,7 +110,23 @@ def routes(ground: Ground) -> APIRouter:
         )
         return HistoryAnswer(
             events=[EventAnswer.of(counted, reasons.get(counted.id)) for counted in found],
+            next=str(found[-1].position) if len(found) == EVENTS else None,
             position=str(position),
         )
 
     return router
+
+
+def _offset(before: str | None, here: Position) -> int | None:
+    """
+    What offset *before* is, in the history that was read at *here*.
+
+    Raises:
+        Problem: 400 where it is no position, or one of another history.
+    """
+    position = position_of(before, "before")
+    if position is None:
+        return None
+    if (position.generation, position.partition) != (here.generation, here.partition):
+        raise Problem(400, "bad-request", "before is a position of another history.")
+    return min(position.offset, here.offset + 1)

@@ -22,6 +22,16 @@ AtLeast = Annotated[
 ]
 
 
+Before = Annotated[
+    str | None,
+    Query(
+        max_length=100,
+        description="The position of an event; what stands before it is told",
+        json_schema_extra={"pattern": "^[^:]*:[0-9]{1,9}:[0-9]{1,18}$"},
+    ),
+]
+
+
 async def reached(at_least: str | None, queries: Queries) -> None:
     """
     Wait until the position that the caller asks for is folded.
@@ -30,11 +40,21 @@ async def reached(at_least: str | None, queries: Queries) -> None:
         Problem: 400 where it is no position.
         NotYetError: It isn't in time.
     """
-    if at_least is None:
+    position = position_of(at_least, "at_least")
+    if position is None:
         return
-    try:
-        position = Position.parse(at_least)
-    except ValueError:
-        raise Problem(400, "bad-request", "at_least is no position.") from None
     make_way()
     await queries.wait_for(position)
+
+
+def position_of(given: str | None, name: str) -> Position | None:
+    """
+    The position that was given as *name*, if one was.
+
+    Raises:
+        Problem: 400 where it is none.
+    """
+    try:
+        return None if given is None else Position.parse(given)
+    except ValueError:
+        raise Problem(400, "bad-request", f"{name} is no position.") from None

@@ -53,11 +53,21 @@ _LOGINS: Final[Mapping[str, str]] = {
 }
 
 
-def login(outcome: str, *, two_factor: bool) -> str:
-    """What became of a login, for its owner and those who look after them."""
+_LINKS: Final[Mapping[str, str]] = {
+    "wrong_code": "E-mailed link, wrong code",
+    "code_already_used": "E-mailed link, but the code had been used before",
+    "authenticator_suspended": "E-mailed link, but the authenticator is suspended",
+}
+
+
+def login(purpose: str, outcome: str, *, two_factor: bool) -> str:
+    """What became of a login or a code, for its owner and those who look after them."""
     if outcome == "succeeded":
         return "Logged in with password and code" if two_factor else "Logged in with password alone"
-    return _LOGINS.get(outcome, "Not logged in")
+    if purpose == "link":
+        return _LINKS.get(outcome, "E-mailed link, refused")
+    told = _LOGINS.get(outcome, "Not logged in")
+    return f"{told}, in an open session" if purpose == "step_up" else told
 
 
 _BROWSERS: Final = (

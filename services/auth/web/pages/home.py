@@ -1,11 +1,13 @@
 """You are logged in: who, since when, how, and what happened lately; logging out."""
 
 import contextlib
+from typing import Any
 
 from fastapi.responses import Response
 
 from events.session import ABSOLUTE
 from services.auth.domain.errors import InvalidCredentialsError
+from services.auth.handlers.activity import Activity
 from services.auth.web.pages.ground import PagesGround, caller, log_in_first
 from services.web.pages import words
 from services.web.pages.cookies import SESSION
@@ -24,14 +26,7 @@ def add(site: Site, ground: PagesGround) -> None:
         except InvalidCredentialsError:
             return log_in_first(visit, "/home")
         session, loaded = who.session.session, who.session.loaded
-        activity = [
-            {
-                "at": one.at,
-                "words": words.login(one.outcome, two_factor=one.two_factor),
-                "source": words.source(one.address, one.user_agent),
-            }
-            for one in await ground.activities.latest(loaded)
-        ]
+        logins, refused = await ground.activities.latest(loaded)
         leads = loaded.person.role in {"administrator", "support"}
         return visit.page(
             "home.html",
@@ -42,7 +37,8 @@ def add(site: Site, ground: PagesGround) -> None:
             ends=session.started + ABSOLUTE,
             two_factor=session.two_factor,
             mandatory_from=None if session.two_factor else who.two_factor_mandatory_from,
-            activity=activity,
+            logins=[_line(one) for one in logins],
+            refused=[_line(one) for one in refused],
             staff_pages=places.address("/staff") if leads else None,
         )
 
@@ -60,3 +56,11 @@ def add(site: Site, ground: PagesGround) -> None:
         # Cookies stay: the device's own lane is one of them.
         response.headers["clear-site-data"] = '"cache", "storage"'
         return response
+
+
+def _line(one: Activity) -> dict[str, Any]:
+    return {
+        "at": one.at,
+        "words": words.login(one.purpose, one.outcome, two_factor=one.two_factor),
+        "source": words.source(one.address, one.user_agent),
+    }

@@ -1,10 +1,12 @@
 """A person's profile: 2FA, logins, history in words."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from fastapi.responses import Response
 
 from events.facts import Counted
+from events.person import Person
 from services.staff.web.answers import PersonAnswer
 from services.staff.web.pages import history
 from services.staff.web.pages.desk import Desk, Seat, path_id, shown_name
@@ -25,9 +27,8 @@ def add(site: Site, desk: Desk) -> None:
         organisation_id = organisation.organisation_id
         person = await desk.person(organisation_id, path_id(visit, "staff"))
         names = await desk.names(person)
-        logins, _ = await desk.queries.logins(organisation_id, person.staff_id, 10)
-        sources = await sources_of(logins, person, base.vault, base.ring.encryption)
-        events, _ = await desk.queries.history(organisation_id, person.staff_id, 50)
+        logins, refused = await _tries(desk, person)
+        events, _ = await desk.queries.history(organisation_id, person.staff_id, limit=50)
         reasons = await reasons_of(events, person, base.vault, base.ring.encryption)
         actors = await _actors(desk, organisation_id, events)
         return desk.show(
@@ -41,14 +42,8 @@ def add(site: Site, desk: Desk) -> None:
             factor=person.second_factor,
             factor_by=actors.get(getattr(person.second_factor, "by", ""), "an administrator"),
             mandatory=desk.policy(organisation).mandatory_at(visit.now),
-            logins=[
-                {
-                    "at": row.at,
-                    "words": words.login(row.outcome, two_factor=row.two_factor),
-                    "source": words.source(*source),
-                }
-                for row, source in zip(logins, sources, strict=True)
-            ],
+            logins=logins,
+            refused=refused,
             events=[
                 {
                     "at": one.at,
@@ -58,6 +53,27 @@ def add(site: Site, desk: Desk) -> None:
                 for one in events
             ],
         )
+
+
+async def _tries(desk: Desk, person: Person) -> list[list[dict[str, Any]]]:
+    """Logins, and apart from them what was refused; the newest first, ten of each."""
+    base, found = desk.base, []
+    for succeeded in (True, False):
+        rows, _ = await desk.queries.logins(
+            person.organisation_id, person.staff_id, succeeded=succeeded
+        )
+        sources = await sources_of(rows, person, base.vault, base.ring.encryption)
+        found.append(
+            [
+                {
+                    "at": row.at,
+                    "words": words.login(row.purpose, row.outcome, two_factor=row.two_factor),
+                    "source": words.source(*source),
+                }
+                for row, source in zip(rows, sources, strict=True)
+            ]
+        )
+    return found
 
 
 async def _actors(desk: Desk, organisation_id: str, events: Sequence[Counted]) -> dict[str, str]:

@@ -7,7 +7,9 @@ from events import streams
 from events.facts import Draft, Position
 from events.organisation import TwoFactorPolicyChanged
 from events.person import Person
+from events.staff import PasswordRehashed
 from services.staff.registrations import new_api_key
+from services.staff.web.people import EVENTS
 from tests.services.staff.office import Office
 from tests.services.staff.people import uuid
 from tests.services.staff.web.conftest import Api
@@ -48,6 +50,27 @@ class TestQuestions:
         token, _ = await api.session(sue)
         told = (await api.get(f"/api/organisations/{busy.home}/policy", token)).json()
         assert (told["mandatory"], told["mandatory_from"]) == (True, None)
+
+    async def test_tell_a_history_to_its_beginning(
+        self, api: Api, busy: Office, token: str, acme: str
+    ) -> None:
+        """However much came behind an event, it is told: page by page."""
+        sam = await busy.join(acme)
+        account = streams.account(acme, sam.staff_id)
+        rehashed = PasswordRehashed(credential=uuid())
+        await busy.world.write(*[Draft(account, rehashed) for _ in range(EVENTS)])
+        path = f"/api/organisations/{acme}/staff/{sam.staff_id}/history"
+        newest = (await api.get(path, token)).json()
+        assert {one["type"] for one in newest["events"]} == {rehashed.wire_name}
+        assert newest["next"] == newest["events"][-1]["position"]
+        rest = (await api.get(f"{path}?before={newest['next']}", token)).json()
+        assert [one["type"].split(".")[1] for one in rest["events"]] == ["staff_registered"]
+        assert rest["next"] is None
+        _, partition, offset = newest["next"].split(":")
+        for other in ("nonsense", f"{uuid()}:{partition}:{offset}"):
+            answer = await api.get(f"{path}?before={other}", token)
+            assert answer.status_code == 400
+            assert answer.json()["type"].endswith("/bad-request")
 
     async def test_wait_for_a_position_or_say_not_yet(
         self, api: Api, token: str, acme: str

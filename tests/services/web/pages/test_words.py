@@ -49,5 +49,18 @@ class TestSource:
 
 class TestLogin:
     def test_says_with_what(self) -> None:
-        assert words.login("succeeded", two_factor=True) == "Logged in with password and code"
-        assert words.login("succeeded", two_factor=False) == "Logged in with password alone"
+        for two_factor, told in ((True, "password and code"), (False, "password alone")):
+            said = words.login("login", "succeeded", two_factor=two_factor)
+            assert said == f"Logged in with {told}"
+
+    @pytest.mark.parametrize(
+        ("purpose", "outcome", "told"),
+        [
+            ("login", "wrong_password", "Wrong password"),
+            ("step_up", "wrong_code", "Right password, wrong code, in an open session"),
+            ("link", "wrong_code", "E-mailed link, wrong code"),
+            ("link", "codes_paused", "E-mailed link, refused"),
+        ],
+    )
+    def test_says_where_it_was_refused(self, purpose: str, outcome: str, told: str) -> None:
+        assert words.login(purpose, outcome, two_factor=False) == told
