@@ -99,7 +99,7 @@ async def rebuild(
         pool = await open_pool(database, largest=8, place=schema.beside())
         try:
             projections = Projections(pool, sources, vault, keys)
-            due = await projections.due()
+            due = _Due(await projections.due(), vault.topic)
             async with _running(projections) as stop:
                 return await _catch_up(connection, due, stop, patience, advance)
         finally:
@@ -111,6 +111,20 @@ async def rebuild(
 
 
 Stop = Callable[[], "asyncio.Future[None]"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Due:
+    """
+    How far the new one is to be at least.
+
+    Attributes:
+        ends: Where the log ended as the rebuild began; -1: to follow it must do.
+        vault: The vault's topic.
+    """
+
+    ends: Positions
+    vault: str
 
 
 @asynccontextmanager
@@ -132,7 +146,7 @@ async def _running(projections: Projections) -> AsyncIterator[Stop]:
 
 async def _catch_up(
     connection: asyncpg.Connection,
-    due: Positions,
+    due: _Due,
     stop: Stop,
     patience: timedelta,
     advance: Advance,
@@ -142,12 +156,13 @@ async def _catch_up(
     while True:
         with translated():
             wanted = await _wanted(connection, due)
-            there = await _positions(connection, schema.beside())
+            there = await _there(connection, due)
         now = sum(max(offset, 0) for offset in there.values())
         advance(now, sum(max(offset, 0) for offset in wanted.values()))
         if now > folded:
             folded, give_up = now, loop.time() + patience.total_seconds()
-        if _behind(wanted, there) <= NEARLY:
+        # What isn't begun can't be there soon, and projectors are held up by each try.
+        if wanted.keys() <= there.keys() and _behind(wanted, there) <= NEARLY:
             rebuilt = await _switch(connection, due, stop)
             if rebuilt is not None:
                 return rebuilt
@@ -159,7 +174,7 @@ async def _catch_up(
         await asyncio.sleep(_LOOK_SECONDS)
 
 
-async def _switch(connection: asyncpg.Connection, due: Positions, stop: Stop) -> Rebuilt | None:
+async def _switch(connection: asyncpg.Connection, due: _Due, stop: Stop) -> Rebuilt | None:
     """
     Switch, if the new one is as far as the old one soon enough; None otherwise.
 
@@ -177,7 +192,7 @@ async def _switch(connection: asyncpg.Connection, due: Positions, stop: Stop) ->
         try:
             await connection.execute(f"SET LOCAL lock_timeout = '{within}'")
             await connection.execute(f"LOCK TABLE {locked} IN EXCLUSIVE MODE")
-            while _behind(await _wanted(connection, due), await _positions(connection, beside)):
+            while _behind(await _wanted(connection, due), await _there(connection, due)):
                 if loop.time() - began > SWITCHED_WITHIN.total_seconds():
                     await transaction.rollback()
                     return None
@@ -195,14 +210,25 @@ async def _switch(connection: asyncpg.Connection, due: Positions, stop: Stop) ->
     return Rebuilt(live, previous, records, timedelta(seconds=loop.time() - began))
 
 
-async def _wanted(connection: asyncpg.Connection, due: Positions) -> Positions:
+async def _wanted(connection: asyncpg.Connection, due: _Due) -> Positions:
     """
     How far the new one is to be: as far as the old one, or where the log ended (*due*).
 
     Where nobody has folded anything in the old one yet, as before a new version starts, it says
     nothing of how far there is to go.
     """
-    return {**due, **await _positions(connection, schema.name())}
+    return {**due.ends, **await _positions(connection, schema.name())}
+
+
+async def _there(connection: asyncpg.Connection, due: _Due) -> Positions:
+    """
+    How far the new one is; not begun, where nothing of a partition of the vault is read yet of
+    which the old one holds entries.
+    """
+    there = await _positions(connection, schema.beside())
+    held = await connection.fetch(_HELD.format(schema.name()), due.vault)
+    unread = {(due.vault, row["partition"]) for row in held}
+    return {place: at for place, at in there.items() if at >= 0 or place not in unread}
 
 
 async def _positions(connection: asyncpg.Connection, place: str) -> dict[tuple[str, int], int]:
@@ -229,6 +255,12 @@ def _behind(wanted: Positions, there: Positions) -> int:
 
 _LOCKED: Final = ("partition_state", "session_activity", *LEASES, "vault_entry")
 """What mustn't move while it is taken over or emptied; every load reads the first of them."""
+
+_HELD: Final = """
+    SELECT partition FROM {0}.partition_state AS p
+     WHERE topic = $1
+       AND EXISTS (SELECT 1 FROM {0}.vault_entry AS v WHERE v.partition = p.partition)
+"""
 
 _SWITCH: Final = (
     "DELETE FROM {1}.lease",
