@@ -8,6 +8,7 @@ which hands over the value and the key, and goes to the dead letters.
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Sequence
+from operator import methodcaller
 from typing import Any, Final
 
 import structlog
@@ -27,6 +28,13 @@ _MOST_AT_ONCE: Final = 100
 _POLL_MS: Final = 1_000
 _AGAIN_AT_ONCE: Final = 20
 _COMMIT_AGAIN_S: Final = 3600.0
+
+_TOLD_HEADERS: Final = methodcaller("headers")
+"""
+For a name that is no UTF-8, confluent-kafka 2.16 hands over a half-made list with the error still
+set. Python looks for that when it is called so; a call of its own that it has made often enough
+(PEP 659) isn't looked after, and going through that list ends the process.
+"""
 
 log = structlog.get_logger()
 
@@ -133,8 +141,7 @@ def _raw(message: Message) -> RawCommand:
 
 def _headers(message: Message) -> Sequence[tuple[str, bytes | None]] | None:
     try:
-        headers: Any = message.headers()
+        headers: Any = _TOLD_HEADERS(message)
         return [(str(name), value) for name, value in headers or ()]
     except (UnicodeDecodeError, SystemError):
-        # confluent-kafka 2.16 hands over the half-made list with the error still set.
         return None
