@@ -28,6 +28,12 @@ class Topic:
     genesis: bool = False
 
 
+_STORED = {"compression.type": "uncompressed", "max.message.bytes": str(1024 * 1024)}
+"""
+Batches stand there as every reader can read them, whatever codec they came in: aiokafka alone knows
+gzip and no other, and would stop at the next. Unpacked, none is longer than this.
+"""
+_SHORT = _STORED | {"max.message.bytes": str(256 * 1024)}
 _BROKER_TIME = {"message.timestamp.type": "LogAppendTime"}
 _FOR_EVER = {
     "cleanup.policy": "delete",
@@ -49,21 +55,23 @@ def _days(days: int) -> dict[str, str]:
 EVENTS: Final = Topic(
     "twofold.events",
     "organisation id, or a username's digest",
-    _FOR_EVER | _BROKER_TIME | {"max.message.bytes": str(256 * 1024)},
+    _FOR_EVER | _BROKER_TIME | _SHORT,
     history=True,
     genesis=True,
 )
 STRANGERS: Final = Topic(
     "twofold.strangers",
     "the username's digest",
-    _days(7) | _BROKER_TIME | {"max.message.bytes": str(256 * 1024)},
+    _days(7) | _BROKER_TIME | _SHORT,
 )
-VAULT: Final = Topic("twofold.vault", "entry id", _COMPACTED | _BROKER_TIME, history=True)
-COMMANDS: Final = Topic("twofold.commands", "organisation id", _days(30) | _BROKER_TIME)
-OUTCOMES: Final = Topic("twofold.command-outcomes", "command id", _days(30))
-DEAD_LETTERS: Final = Topic("twofold.dead-letters", "as it came", _days(90))
-STATUS: Final = Topic("twofold.two-factor-status", "staff id", _COMPACTED)
-CHECKPOINTS: Final = Topic("twofold.checkpoints", "log partition", _FOR_EVER, history=True)
+VAULT: Final = Topic("twofold.vault", "entry id", _COMPACTED | _BROKER_TIME | _SHORT, history=True)
+COMMANDS: Final = Topic("twofold.commands", "organisation id", _days(30) | _BROKER_TIME | _STORED)
+OUTCOMES: Final = Topic("twofold.command-outcomes", "command id", _days(30) | _STORED)
+DEAD_LETTERS: Final = Topic("twofold.dead-letters", "as it came", _days(90) | _STORED)
+STATUS: Final = Topic("twofold.two-factor-status", "staff id", _COMPACTED | _STORED)
+CHECKPOINTS: Final = Topic(
+    "twofold.checkpoints", "log partition", _FOR_EVER | _STORED, history=True
+)
 
 ALL: Final = (
     EVENTS, STRANGERS, VAULT, COMMANDS, OUTCOMES, DEAD_LETTERS, STATUS, CHECKPOINTS,
@@ -85,7 +93,7 @@ def complaints(topic: Topic, actual: Mapping[str, str]) -> list[str]:
     """
     return [
         f"Topic {topic.name} has {name}={actual.get(name)} where {name}={wanted} is needed;"
-        f" set it with Kafka's kafka-configs tool before starting."
+        f" set it with: twofold topics create"
         for name, wanted in topic.settings.items()
         if actual.get(name) != wanted
     ]

@@ -20,13 +20,12 @@ from aiokafka import errors as kafka_errors
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import (  # type: ignore[attr-defined] # It has them, untold to mypy.
     AdminClient,
-    ConfigResource,
     NewTopic,
 )
 
 from events import marks, streams, topics
 from events.acceptance import PartitionState, judge
-from events.log import clients
+from events.log import clients, topic_settings
 from events.log.bulk import bounds, bulk_read
 from events.log.clients import Connection
 from events.log.port import LogUnavailableError
@@ -50,7 +49,7 @@ async def create(
     wanted: Sequence[Topic] = topics.ALL,
 ) -> list[str]:
     """
-    Make the topics that aren't there, and write each genesis that is missing.
+    Make the topics that aren't there, set what is set otherwise, write what genesis is missing.
 
     Args:
         kafka: Where.
@@ -67,7 +66,7 @@ async def create(
         UnfitTopicError: A genesis doesn't fit its topic.
     """
     admin = clients.admin(kafka)
-    done = await asyncio.to_thread(_create_missing, admin, wanted, partitions)
+    done = await asyncio.to_thread(_make_topics, admin, wanted, partitions)
     for topic in wanted:
         if topic.genesis:
             done += await _write_geneses(kafka, topic, keys, key_id)
@@ -102,12 +101,14 @@ async def generation_of(
     return await asyncio.to_thread(_generation, kafka, topic, keys)
 
 
-def _create_missing(admin: AdminClient, wanted: Sequence[Topic], partitions: int) -> list[str]:
+def _make_topics(admin: AdminClient, wanted: Sequence[Topic], partitions: int) -> list[str]:
     cluster = _metadata(admin)
+    # Those that are there may be of old, when less was needed.
+    done = topic_settings.mend(admin, [topic for topic in wanted if topic.name in cluster.topics])
     replicas, in_sync = topics.durability(len(cluster.brokers))
     missing = [topic for topic in wanted if topic.name not in cluster.topics]
     if not missing:
-        return []
+        return done
     made = admin.create_topics(
         [
             NewTopic(
@@ -120,7 +121,7 @@ def _create_missing(admin: AdminClient, wanted: Sequence[Topic], partitions: int
         ],
         operation_timeout=_TIMEOUT_SECONDS,
     )
-    return [
+    return done + [
         f"Made topic {name} with {partitions} partitions."
         for name, future in made.items()
         if _made(name, future)
@@ -243,7 +244,7 @@ def _check(
         for topic in wanted
         if topic.name not in cluster.topics
     ]
-    for topic, actual in _settings(admin, found):
+    for topic, actual in topic_settings.describe(admin, found):
         complaints += topics.complaints(topic, actual)
         if int(actual["min.insync.replicas"]) < in_sync:
             complaints.append(f"Topic {topic.name} needs min.insync.replicas={in_sync}.")
@@ -260,20 +261,6 @@ def _check(
             except UnfitTopicError as error:
                 complaints.append(str(error))
     return complaints
-
-
-def _settings(admin: AdminClient, wanted: Sequence[Topic]) -> list[tuple[Topic, Mapping[str, str]]]:
-    if not wanted:
-        return []
-    resources = {ConfigResource(ConfigResource.Type.TOPIC, topic.name): topic for topic in wanted}
-    try:
-        answers = admin.describe_configs(list(resources), request_timeout=_TIMEOUT_SECONDS)
-        return [
-            (resources[resource], {name: str(one.value) for name, one in future.result().items()})
-            for resource, future in answers.items()
-        ]
-    except KafkaException as error:
-        raise LogUnavailableError(f"The topics can't be described: {error.args[0]}") from error
 
 
 def _metadata(admin: AdminClient) -> Any:

@@ -14,6 +14,7 @@ from typing import Any, Final, Literal
 
 import confluent_kafka
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.errors import UnsupportedCodecError
 from aiokafka.helpers import create_ssl_context
 from confluent_kafka.admin import AdminClient
 
@@ -22,6 +23,12 @@ from events.access import BULK_GROUP
 MAX_BATCH_BYTES: Final = 256 * 1024
 REQUEST_TIMEOUT_MS: Final = 3_000
 """How long a produce request may wait for its acknowledgement, retries included."""
+
+UNREADABLE: Final = (UnicodeDecodeError, UnsupportedCodecError)
+"""
+What aiokafka raises at a batch that it can't read, again and again: for a header's name that is no
+UTF-8, and for a codec that it lacks (topics of ours store none, but did once). confluent-kafka can.
+"""
 
 _HALFWAY_SECONDS: Final = 2
 """How long whoever gives up waits for a client that is being started, so that it can be closed."""

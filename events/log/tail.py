@@ -1,8 +1,8 @@
 """
 Following one partition with aiokafka, without ever trusting it to skip.
 
-Offsets of the history are dense. Where they seem not to be, or where aiokafka can't decode a record
-(a header's name that is no UTF-8 stops it for good), the records due are read with confluent-kafka.
+Offsets of the history are dense. Where they seem not to be, or where aiokafka can't read a record
+and would stop there for good (`clients.UNREADABLE`), the records due are read with confluent-kafka.
 Only a hole that both clients see is handed on, so that the acceptance rule halts at it.
 """
 
@@ -17,7 +17,7 @@ from aiokafka import errors as kafka_errors
 
 from events.log.bulk import bounds, bulk_read
 from events.log.cancelling import heed_cancellation
-from events.log.clients import Connection, consumer, stop
+from events.log.clients import UNREADABLE, Connection, consumer, stop
 from events.log.port import LogUnavailableError
 from events.records import Record
 
@@ -77,8 +77,9 @@ async def _next(
     """The next dense run of records, none after a while without; None: they can't be decoded."""
     try:
         found = await reader.getmany(place, timeout_ms=_POLL_MS, max_records=MOST_AT_ONCE)
-    except UnicodeDecodeError:
-        log.warning("log.undecodable", topic=place.topic, partition=place.partition)
+    except UNREADABLE as error:
+        reason = type(error).__name__
+        log.warning("log.undecodable", reason=reason, topic=place.topic, partition=place.partition)
         return None
     except (kafka_errors.KafkaError, TimeoutError) as error:
         raise LogUnavailableError(f"Reading failed: {type(error).__name__}.") from error

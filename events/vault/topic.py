@@ -12,7 +12,7 @@ from events.log.appender import Entry
 from events.log.asker import Asker
 from events.log.bulk import bounds, bulk_messages
 from events.log.cancelling import heed_cancellation
-from events.log.clients import Connection, consumer, stop
+from events.log.clients import UNREADABLE, Connection, consumer, stop
 from events.log.port import AppendUnknownError, LogUnavailableError
 from events.log.sender import Sender
 from events.streams import partition_for_key
@@ -128,8 +128,7 @@ class VaultTopic:
                         Kept(record.offset, record.timestamp, record.key, record.value)
                         for record in found.get(place, [])
                     ]
-                except UnicodeDecodeError:
-                    # A header's name that is no UTF-8 would stop aiokafka here for good.
+                except UNREADABLE:
                     kept = await asyncio.to_thread(_read_otherwise, self._kafka, place, start)
                     reader.seek(place, kept[-1].offset + 1)
                 yield kept

@@ -159,10 +159,12 @@ class Attacked(World):
         key: str | bytes = b"",
         headers: Sequence[tuple[str, bytes]] = (),
         partition: int = -1,
+        codec: str = "none",
     ) -> None:
         """Write to a topic, as whoever has access to Kafka alone could."""
         failures: list[Any] = []
-        producer = Producer({"bootstrap.servers": self.stack.kafka, "partitioner": "murmur2"})
+        settings = {"partitioner": "murmur2", "compression.type": codec}
+        producer = Producer({"bootstrap.servers": self.stack.kafka, **settings})
         producer.produce(
             self.topic(topic), value, key, partition, headers=list(headers),
             on_delivery=lambda error, _: failures.extend([error] if error else []),

@@ -184,6 +184,23 @@ class TestPoison:
         assert CANARY not in world.log_of("staff")
         accepted(world.operator.publish(good, _id(good), organisation))
 
+    @pytest.mark.row(47)
+    @pytest.mark.parametrize("codec", ["gzip", "lz4", "snappy", "zstd"])
+    def test_compressed_stops_nothing(self, world: Attacked, organisation: str, codec: str) -> None:
+        """The services' own client knows gzip alone, and would stop at any other for good."""
+        sam = world.join(organisation)
+        # Long enough that compressing it pays: what isn't shortened is sent as it is.
+        value = command("deactivate_staff", {**world.about(sam), "reason": "Gone. " * 80})
+        key = Ed25519PrivateKey.from_private_bytes(operators_key(world))
+        before = len(letters(world))
+        world.produce("twofold.commands", value, organisation, codec=codec)
+        until(lambda: len(letters(world)) > before, WITHIN_S)
+        assert [letter.members["reason"] for letter in letters(world)[before:]] == ["unsigned"]
+        # Nor is a publisher kept from using it.
+        headers = [("keyid", b"operator"), ("signature", b64encode(key.sign(value)))]
+        world.produce("twofold.commands", value, organisation, headers, codec=codec)
+        assert world.outcome_of(_id(value))["outcome"] == "accepted"
+
     @pytest.mark.row(46)
     def test_over_http_is_refused_without_an_echo(self, world: Attacked, organisation: str) -> None:
         ada = world.administrator(organisation)

@@ -1,8 +1,8 @@
 """
 One partition of the commands' topic, with aiokafka; offsets are committed by hand for a group.
 
-A record whose header's name is no UTF-8 stops aiokafka for good: it is read with confluent-kafka,
-which hands over the value and the key, and goes to the dead letters.
+A record that aiokafka can't read stops it for good (`clients.UNREADABLE`): it is read with
+confluent-kafka, which hands over the value and the key, and the headers where they can be told.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from confluent_kafka import TopicPartition as BulkPartition
 
 from events.log.bulk import bounds
 from events.log.cancelling import heed_cancellation
-from events.log.clients import Connection, bulk_consumer, consumer, stop
+from events.log.clients import UNREADABLE, Connection, bulk_consumer, consumer, stop
 from events.log.port import LogUnavailableError
 from services.staff.ports import RawCommand
 
@@ -100,7 +100,7 @@ class KafkaSource:
             found = await reader.getmany(
                 self._place, timeout_ms=_POLL_MS, max_records=_MOST_AT_ONCE
             )
-        except UnicodeDecodeError:
+        except UNREADABLE:
             due = await reader.position(self._place)
             log.warning("commands.undecodable", partition=self._place.partition, offset=due)
             records = await asyncio.to_thread(self._read_otherwise, due)

@@ -64,6 +64,21 @@ class TestCreate:
         assert await create(kafka, history, partitions=5) == []
         assert await broker.generation_of(kafka, history.name, KEYS) == before
 
+    async def test_topics_of_old_are_given_the_settings_that_they_need(
+        self, kafka: str, history: Topic
+    ) -> None:
+        before = {n: s for n, s in history.settings.items() if n != "compression.type"}
+        await create(kafka, replace(history, settings=before | {"max.message.bytes": "1000000"}))
+        assert "has compression.type=producer where" in (await check(kafka, history))[0]
+        assert await create(kafka, history) == [
+            f"Set compression.type=uncompressed for topic {history.name}.",
+            f"Set max.message.bytes=262144 for topic {history.name}.",
+        ]
+        async with asyncio.timeout(10):
+            while await check(kafka, history):
+                await asyncio.sleep(0.05)
+        assert await create(kafka, history) == []
+
     async def test_several_at_once_agree_on_one_generation(
         self, kafka: str, history: Topic
     ) -> None:
@@ -120,6 +135,7 @@ class TestCheck:
             ("retention.bytes", "1000000"),
             ("message.timestamp.type", "CreateTime"),
             ("unclean.leader.election.enable", "true"),
+            ("compression.type", "producer"),
         ],
     )
     async def test_settings_that_would_lose_history_are_said(
