@@ -108,8 +108,20 @@ class KeyFile:
                 f"{self._path} has lost the MAC key {min(lost)}: records that it made would turn"
                 " forged; restore it."
             )
+        self._refuse_others(ring.mac, found.mac, "MAC key")
+        self._refuse_others(ring.encryption, found.encryption, "key-encryption key")
         _become(ring.mac, found.mac)
         _become(ring.encryption, found.encryption)
+
+    def _refuse_others(self, live: RotatingKey, found: RotatingKey, what: str) -> None:
+        """What one of two keys of one name has made would turn forged, or never be opened again."""
+        for name in sorted(live.keys.keys() & found.keys.keys(), key=number):
+            if live.keys[name] != found.keys[name]:
+                raise KeyRingError(
+                    f"{self._path} has another {what} by the name of {name} than the one in use:"
+                    " the ring was rotated on two machines; restore the one in use, and rotate on"
+                    " one machine alone."
+                )
 
 
 def prepare(path: Path, purpose: Purpose) -> str:

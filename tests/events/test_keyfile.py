@@ -1,13 +1,14 @@
 """The key ring's file as it changes: followed, and changed in whole steps."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from events import keyfile, keys
-from events.keyfile import KeyFile
+from events.keyfile import KeyFile, Purpose
 from events.keys import KeyRingError, RotatingKey
 
 
@@ -65,6 +66,24 @@ class TestFollowing:
         keys.save(keys.generate(), path)
         file.refresh()
         assert "another installation" in (file.complaint or "")
+
+    @pytest.mark.parametrize("purpose", ["mac", "encryption"])
+    def test_nor_is_one_that_was_rotated_on_another_machine_too(
+        self, path: Path, tmp_path: Path, purpose: Purpose
+    ) -> None:
+        """Both called theirs k2: what the one has made, the other can't verify or open."""
+        there = tmp_path / "there.json"
+        shutil.copy2(path, there)
+        for one in (path, there):
+            keyfile.prepare(one, purpose)
+        file = KeyFile(path)
+        live: RotatingKey = getattr(file.ring, purpose)
+        known = dict(live.keys)
+        keyfile.activate(there, purpose)
+        there.rename(path)
+        assert file.refresh()
+        assert "by the name of k2 than the one in use" in (file.complaint or "")
+        assert (live.current, dict(live.keys)) == ("k1", known)
 
     def test_a_dropped_encryption_key_is_gone(self, path: Path) -> None:
         file = KeyFile(path)
