@@ -113,9 +113,7 @@ async def run(kafka: str, database: str, *, calls: int = 3_200) -> list[Measured
         wanted=[events, strangers, vault],
     )
     signer = Signer("twofold/benchmark", ring.mac.current, ring.mac.key, partitions)
-    child = Projecting(
-        kafka, database, events.name, strangers.name, vault.name, partitions, dict(ring.mac.keys)
-    )
+    child = Projecting(kafka, database, events.name, strangers.name, vault.name, partitions, ring)
     rows: list[Measured] = []
     async with KafkaLog(kafka, events.name, partitions) as log:
         async with projector(child), _projected(database, events.name) as fates:

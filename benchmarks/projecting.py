@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import uvloop
 
+from events.keys import KeyRing
 from events.log.kafka import KafkaLog
 from events.vault.topic import VaultTopic
 from services import logs
@@ -26,7 +27,7 @@ class Projecting:
     strangers: str
     vault: str
     partitions: int
-    keys: dict[str, bytes] = field(repr=False)
+    ring: KeyRing = field(repr=False)
 
 
 @asynccontextmanager
@@ -59,4 +60,4 @@ async def _project(told: Projecting) -> None:
             Source(told.events, events),
             Source(told.strangers, strangers, forgetful=True),
         ]
-        await Projections(pool, sources, vault, told.keys).run()
+        await Projections(pool, sources, vault, told.ring).run()

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import asyncpg
 
 from events import topics
+from events.keys import RotatingKey
 from events.log import clients
 from events.log.bulk import bounds, bulk_messages
 from events.log.clients import Connection
@@ -28,38 +29,38 @@ class Progress:
 
     Attributes:
         under: How many, by the id of the key that wraps them.
-        current: The id of the key that all are to be under.
+        key: The key-encryption keys; all are to be under the current one.
     """
 
     under: Mapping[str, int]
-    current: str
+    key: RotatingKey
 
     @property
     def done(self) -> int:
         """Under the current key."""
-        return self.under.get(self.current, 0)
+        return self.under.get(self.key.current, 0)
 
     @property
     def left(self) -> int:
-        """Under any other."""
-        return sum(self.under.values()) - self.done
+        """Under any other of the ring: what is under none of it nobody can wrap anew, or open."""
+        return sum(n for name, n in self.under.items() if name in self.key.keys) - self.done
 
 
 async def watch(
     database: str,
     kafka: Connection | str,
-    current: str,
+    key: RotatingKey,
     *,
     patience: float,
     show: Callable[[Progress], None],
 ) -> Progress:
     """
-    Wait until the keeper has wrapped every entry under *current*, then read the vault itself.
+    Wait until the keeper has wrapped every entry under the current key, then read the vault itself.
 
     Args:
         database: PostgreSQL's address, for how far it is.
         kafka: Where, for the proof.
-        current: The id of the key-encryption key.
+        key: The key-encryption keys.
         patience: Seconds without any progress after which it is given up.
         show: Told whenever it has changed.
 
@@ -78,13 +79,12 @@ async def watch(
         try:
             moved, before = loop.time(), None
             while True:
-                rows = await connection.fetch(_UNDER)
-                now = Progress({row["key_id"]: row["entries"] for row in rows}, current)
+                now = Progress(await _under(connection), key)
                 if now != before:
                     show(now)
                     moved, before = loop.time(), now
                 if not now.left:
-                    proved = Progress(await asyncio.to_thread(proof, kafka), current)
+                    proved = Progress(await asyncio.to_thread(proof, kafka, key), key)
                     if not proved.left:
                         return proved
                 if loop.time() - moved > patience:
@@ -95,7 +95,31 @@ async def watch(
                 await connection.close(timeout=5)
 
 
-def proof(kafka: Connection | str, topic: str = topics.VAULT.name) -> dict[str, int]:
+async def folded(database: str) -> Mapping[str, int]:
+    """
+    How many entries are folded under each key: what the services open.
+
+    Raises:
+        ProjectionUnavailableError: PostgreSQL can't be asked.
+    """
+    with translated():
+        connection = await asyncpg.connect(
+            database, timeout=5, server_settings={"search_path": schema.name()}
+        )
+        try:
+            return await _under(connection)
+        finally:
+            with suppress(TimeoutError):
+                await connection.close(timeout=5)
+
+
+async def _under(connection: asyncpg.Connection) -> Mapping[str, int]:
+    return {row["key_id"]: row["entries"] for row in await connection.fetch(_UNDER)}
+
+
+def proof(
+    kafka: Connection | str, key: RotatingKey, topic: str = topics.VAULT.name
+) -> dict[str, int]:
     """
     How many entries the vault's topic holds under each key, read from its start to its end.
 
@@ -112,7 +136,8 @@ def proof(kafka: Connection | str, topic: str = topics.VAULT.name) -> dict[str, 
         low, end = bounds(kafka, topic, partition)
         for messages in bulk_messages(kafka, topic, partition, low, end):
             for one in messages:
-                fold(there, Kept(one.offset() or 0, one.timestamp()[1], one.key(), one.value()))
+                kept = Kept(one.offset() or 0, one.timestamp()[1], one.key(), one.value())
+                fold(there, kept, key)
         found.update(SealedEntry.from_bytes(value).key_id for value in there.values())
     return dict(found)
 

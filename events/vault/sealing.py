@@ -127,6 +127,15 @@ def unseal(entry: SealedEntry, *, entry_id: str, kind: Kind, owner: str, key: Ro
     return decrypt(data_key, entry.sealed, _about(entry_id, kind, owner, ""))
 
 
+def opens(entry: SealedEntry, key: RotatingKey) -> bool:
+    """Whether the ring opens *entry*: whoever made it, and wrapped its data key, had these keys."""
+    try:
+        unseal(entry, entry_id=entry.id, kind=entry.kind, owner=entry.owner, key=key)
+    except UnsealingError:
+        return False
+    return True
+
+
 def rewrap(entry: SealedEntry, key: RotatingKey) -> SealedEntry:
     """
     The same entry with its data key under the ring's current key.

@@ -91,7 +91,7 @@ async def _rebuild(patience: float) -> "Rebuilt":
                     Source(topics.STRANGERS.name, base.strangers_log, forgetful=True),
                 ],
                 base.vault_topic,
-                base.ring.mac.keys,
+                base.ring,
                 patience=timedelta(seconds=patience),
                 advance=progress.stand,
             )

@@ -4,7 +4,8 @@ The keeper of the vault: forgets the entries that no counted event needs. One ru
 An entry that somebody's state named, and names no more, goes at once: the event that named it has
 counted, and no copy of it can count again. One that was never named goes once a record behind its
 deadline has been read in its owner's partition, because from then on none that names it can count;
-where a partition is quiet, the keeper appends a tick. It also wraps entries under the current key.
+where a partition is quiet, the keeper appends a tick. It also wraps entries under the current key,
+and appends those again that somebody wrote over.
 """
 
 import asyncio
@@ -30,6 +31,7 @@ CAUGHT_UP_WITHIN: Final = timedelta(seconds=5)
 AT_ONCE: Final = 200
 
 FORGOTTEN = Counter("twofold_vault_forgotten_total", "Vault entries forgotten", ["why"])
+RESTORED = Counter("twofold_vault_restored_total", "Vault entries that somebody had written over")
 REWRAPPED = Counter("twofold_vault_rewrapped_total", "Vault entries wrapped under the current key")
 
 log = structlog.get_logger(__name__)
@@ -69,6 +71,7 @@ class Keeper:
         while True:
             try:
                 await self.forget_retired()
+                await self.restore()
                 if loop.time() >= sweep_due:
                     await self.sweep()
                     wrapped_under = ""  # Entries that came under an old key meanwhile.
@@ -105,6 +108,34 @@ class Keeper:
         for row in quiet:
             await self._tick(row["partition"])
         return await self._forget([row["id"] for row in found], "never named")
+
+    async def restore(self) -> int:
+        """
+        Append entries again over which somebody wrote what is refused.
+
+        The topic keeps the last value of each alone: whoever folds it once it is compacted would
+        find none that opens.
+
+        Returns:
+            How many.
+
+        Raises:
+            ProjectionUnavailableError: PostgreSQL is away, or the vault isn't folded.
+            LogError: Kafka is away.
+        """
+        with translated():
+            if not await self._pool.fetchval(f"SELECT EXISTS ({_OVERWRITTEN})", 1):
+                return 0
+        # As for what is wrapped anew: nothing that was forgotten comes back by it.
+        await self._wait_until_folded()
+        with translated():
+            found = await self._pool.fetch(_OVERWRITTEN, AT_ONCE)
+        for row in found:
+            await self._vault.append(row["id"], bytes(row["value"]))
+        if found:
+            RESTORED.inc(len(found))
+            log.warning("vault.restored", entries=len(found))
+        return len(found)
 
     async def rewrap_old(self) -> int:
         """
@@ -202,6 +233,8 @@ _QUIET = f"""
 """  # noqa: S608 # As above.
 # The deadline is by the broker's clock, and now() by the database's: what matters is the former;
 # the latter only says when it is worth asking.
+
+_OVERWRITTEN = "SELECT id, value FROM vault_entry WHERE overwritten LIMIT $1"
 
 _VAULT_POSITIONS = "SELECT partition, next_offset FROM partition_state WHERE topic = $1"
 

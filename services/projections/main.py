@@ -50,7 +50,7 @@ async def _run(settings: Settings, listening: socket.socket) -> None:
                 Source(topics.STRANGERS.name, base.strangers_log, forgetful=True),
             ],
             base.vault_topic,
-            base.ring.mac.keys,
+            base.ring,
             others={"keeper": keeper.run},
         )
         app = inside(projections.ready, service="projections")

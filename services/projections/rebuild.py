@@ -17,6 +17,7 @@ from typing import Final
 
 import asyncpg
 
+from events.keys import KeyRing
 from events.vault.topic import VaultTopic
 from services.projections import schema
 from services.projections.bookkeeping import LEASES
@@ -66,7 +67,7 @@ async def rebuild(
     database: str,
     sources: Sequence[Source],
     vault: VaultTopic,
-    keys: Mapping[str, bytes],
+    ring: KeyRing,
     *,
     patience: timedelta = timedelta(seconds=120),
     advance: Advance = lambda _, __: None,
@@ -78,7 +79,7 @@ async def rebuild(
         database: PostgreSQL's address, as the schemas' owner.
         sources: Topics with the acceptance rule.
         vault: The vault's topic.
-        keys: The writers' MAC keys.
+        ring: The keys.
         patience: How long nothing may move before it is given up.
         advance: Told of progress.
 
@@ -98,7 +99,7 @@ async def rebuild(
             await connection.execute(f"DROP SCHEMA IF EXISTS {schema.beside()} CASCADE")
         pool = await open_pool(database, largest=8, place=schema.beside())
         try:
-            projections = Projections(pool, sources, vault, keys)
+            projections = Projections(pool, sources, vault, ring)
             due = _Due(await projections.due(), vault.topic)
             async with _running(projections) as stop:
                 return await _catch_up(connection, due, stop, patience, advance)

@@ -8,6 +8,7 @@ from typing import Final, cast
 import asyncpg
 import structlog
 
+from events.keys import KeyRing
 from events.log.port import LogUnavailableError
 from events.vault.topic import VaultTopic
 from services.projections import bookkeeping, metrics, schema
@@ -39,7 +40,7 @@ class Projections:
         pool: asyncpg.Pool,
         sources: Sequence[Source],
         vault: VaultTopic | None,
-        keys: Mapping[str, bytes],
+        ring: KeyRing,
         *,
         others: Mapping[str, Work] | None = None,
         lasts: timedelta = LASTS,
@@ -49,19 +50,21 @@ class Projections:
             pool: On the projections' schema.
             sources: Topics with the acceptance rule.
             vault: The vault's topic.
-            keys: The writers' MAC keys.
+            ring: The keys, which may change while it folds.
             others: More that one process at a time does, by the name of its lease.
             lasts: How long a lease holds without being renewed.
         """
         self._pool, self._sources, self._vault = pool, sources, vault
         self._projectors: dict[tuple[str, int], Projector | VaultProjector] = {
-            (source.topic, partition): Projector(pool, source, partition, keys)
+            (source.topic, partition): Projector(pool, source, partition, ring.mac.keys)
             for source in sources
             for partition in range(source.log.partitions)
         }
         if vault is not None:
             for partition in range(vault.partitions):
-                self._projectors[vault.topic, partition] = VaultProjector(pool, vault, partition)
+                self._projectors[vault.topic, partition] = VaultProjector(
+                    pool, vault, partition, ring.encryption
+                )
         self._work: dict[str, Work] = {
             _lease(*place): projector.run for place, projector in self._projectors.items()
         } | dict(others or {})

@@ -1,8 +1,10 @@
 """
 The projector of one partition of the vault's topic: the last value of each entry, as sealed.
 
-No acceptance rule holds here, and nothing is unsealed: an entry never changes once it is there,
-except that its data key is wrapped anew under another key; a tombstone removes it.
+No acceptance rule holds here: an entry never changes once it is there, except that its data key is
+wrapped anew under a newer key; a tombstone removes it. What only somebody without the keys can have
+written is refused. Where it was written over an entry, the topic would be left with it alone once
+it is compacted, so the entry is marked, and the keeper appends it again.
 """
 
 import asyncio
@@ -15,9 +17,11 @@ from typing import Final, cast
 import asyncpg
 import structlog
 
+from events.key_id import number
+from events.keys import RotatingKey
 from events.log.port import LogUnavailableError
 from events.moments import from_milliseconds
-from events.vault.sealing import SealedEntry, UnsealingError, is_id
+from events.vault.sealing import SealedEntry, UnsealingError, is_id, opens
 from events.vault.topic import Kept, VaultTopic
 from services.projections import metrics
 from services.projections.database import translated
@@ -48,8 +52,10 @@ class VaultProjector:
         next_offset: How far it believes to have folded; None before it began.
     """
 
-    def __init__(self, pool: asyncpg.Pool, topic: VaultTopic, partition: int) -> None:
-        self._pool, self._topic, self._partition = pool, topic, partition
+    def __init__(
+        self, pool: asyncpg.Pool, topic: VaultTopic, partition: int, key: RotatingKey
+    ) -> None:
+        self._pool, self._topic, self._partition, self._key = pool, topic, partition, key
         self._about = {"topic": topic.topic, "partition": partition}
         self.next_offset: int | None = None
 
@@ -96,19 +102,22 @@ class VaultProjector:
                 connection = cast("asyncpg.Connection", pooled)
                 ids = {name for record in records if (name := _name(record)) is not None}
                 known = await connection.fetch(
-                    "SELECT id, value FROM vault_entry WHERE id = ANY($1::text[])", list(ids)
+                    "SELECT id, value, overwritten FROM vault_entry WHERE id = ANY($1::text[])",
+                    list(ids),
                 )
                 there = {row["id"]: bytes(row["value"]) for row in known}
-                before = dict(there)
+                before = {row["id"]: (bytes(row["value"]), row["overwritten"]) for row in known}
+                refused: dict[str | None, bool] = {}
                 for record in records:
-                    fate = fold(there, record)
+                    fate = fold(there, record, self._key)
+                    refused[_name(record)] = fate == "refused"
                     metrics.RECORDS.labels(self._topic.topic, fate).inc()
                     if fate == "refused":
                         log.warning("vault.refused", offset=record.offset, **self._about)
                 rows = {
-                    (name,): _row(name, value, self._partition)
+                    (name,): _row(name, value, self._partition, overwritten=refused[name])
                     for name, value in there.items()
-                    if before.get(name) != value
+                    if before.get(name) != (value, refused[name])
                 }
                 gone = [name for name in before if name not in there]
                 last = records[-1]
@@ -122,12 +131,21 @@ class VaultProjector:
         return moved
 
 
-def fold(there: dict[str, bytes], record: Kept) -> str:
+def fold(there: dict[str, bytes], record: Kept, key: RotatingKey) -> str:
     """
     Move *there* (values by entry id) on by one record.
 
+    An entry under a key that isn't in the ring can't be judged: it is taken where none is there, as
+    when a vault is folded afresh whose old keys were dropped, and gives way to one that opens.
+
+    Args:
+        there: Moved on.
+        record: Of the vault's topic.
+        key: The key-encryption keys.
+
     Returns:
-        ``put``, ``rewrapped``, ``forgotten``, or ``refused``: it is no entry, or would change one.
+        ``put``, ``rewrapped``, ``forgotten``, or ``refused``: it is no entry, doesn't open, or
+        would change one.
     """
     name = _name(record)
     if name is None:
@@ -142,14 +160,16 @@ def fold(there: dict[str, bytes], record: Kept) -> str:
     appended = from_milliseconds(record.append_time_ms)
     if entry.id != name or entry.deadline - appended > LONGEST_TO_COME:
         return "refused"
-    if name not in there:
-        there[name] = record.value
+    old = SealedEntry.from_bytes(there[name]) if name in there else None
+    if old == entry:
         return "put"
-    old = SealedEntry.from_bytes(there[name])
-    if not _is_rewrapped(old, entry):
-        return "refused" if old != entry else "put"
+    if not opens(entry, key) and (old is not None or key.keys.get(entry.key_id) is not None):
+        return "refused"
+    rewrapped = old is not None and _is_rewrapped(old, entry)
+    if old is not None and not rewrapped and opens(old, key):
+        return "refused"
     there[name] = record.value
-    return "rewrapped"
+    return "rewrapped" if rewrapped else "put"
 
 
 def _name(record: Kept) -> str | None:
@@ -159,13 +179,14 @@ def _name(record: Kept) -> str | None:
 
 
 def _is_rewrapped(old: SealedEntry, new: SealedEntry) -> bool:
+    """Never back under an older key: whoever repeats what the keeper wrote could keep it in use."""
     same = replace(old, key_id=new.key_id, wrapped_key=new.wrapped_key) == new
-    return same and old.key_id != new.key_id
+    return same and number(new.key_id) > number(old.key_id)
 
 
-def _row(name: str, value: bytes, partition: int) -> Row:
-    entry = SealedEntry.from_bytes(value)
-    return name, entry.owner, entry.kind, entry.deadline, entry.key_id, partition, value
+def _row(name: str, value: bytes, partition: int, *, overwritten: bool) -> Row:
+    one = SealedEntry.from_bytes(value)
+    return name, one.owner, one.kind, one.deadline, one.key_id, partition, value, overwritten
 
 
 _FORGET_STALE = """

@@ -126,6 +126,48 @@ class TestTheVault:
         world.login(eve, code=code).expect(200, two_factor="on")
 
     @pytest.mark.row(38)
+    def test_made_up_wrappings_take_nothing_away(self, world: Attacked, organisation: str) -> None:
+        """What no key opens shuts nobody out, and isn't what the topic keeps of the entry."""
+        ada, eve = world.administrator(organisation), world.join(organisation, choice=SETUP_NEW)
+        theirs = {
+            r.key: r for r in world.records("twofold.vault")
+            if r.members.get("owner") == eve.staff_id
+        }  # fmt: skip
+        assert sorted(r.members["kind"] for r in theirs.values()) == [
+            "authenticator", "password", "personal",
+        ]  # fmt: skip
+        for entry, record in theirs.items():
+            for lie in ({"key": "k0"}, {"wrapped_key": "AAAA"}, {"key": "k9", "sealed": "AAAA"}):
+                value = json.dumps(record.members | lie).encode()
+                world.produce("twofold.vault", value, entry, partition=record.partition)
+
+        def are_restored() -> bool:
+            last = {r.key: r.value for r in world.records("twofold.vault")}
+            return all(last[entry] == record.value for entry, record in theirs.items())
+
+        until(are_restored)
+        people = f"/api/organisations/{organisation}/staff"
+        assert _names(world, people, ada)[eve.staff_id] == eve.username
+        world.logged_in(eve).expect(200, two_factor="on")
+
+    @pytest.mark.row(38)
+    def test_one_lost_data_key_hides_nobody_else(self, world: Attacked, organisation: str) -> None:
+        """A tombstone, which nobody can tell from ours, and something made up in its place."""
+        ada, eve = world.administrator(organisation), world.join(organisation)
+        people = f"/api/organisations/{organisation}/staff"
+        before = _names(world, people, ada)
+        [record] = [
+            r for r in world.records("twofold.vault")
+            if r.members.get("owner") == eve.staff_id and r.members["kind"] == "personal"
+        ]  # fmt: skip
+        lie = json.dumps(record.members | {"key": "k0", "wrapped_key": "AAAA"}).encode()
+        for value in (None, lie):
+            world.produce("twofold.vault", value, record.key, partition=record.partition)
+        is_there = "SELECT 1 FROM vault_entry WHERE id = $1 AND key_id = 'k0'"
+        until(lambda: world.fetch(is_there, record.key.decode()))
+        assert _names(world, people, ada) == before | {eve.staff_id: None}
+
+    @pytest.mark.row(38)
     def test_each_entry_has_a_data_key_of_its_own(self, world: Attacked) -> None:
         seen: dict[str, set[str]] = {}
         values = [r.members for r in world.records("twofold.vault") if r.members.get("kind")]
@@ -138,6 +180,11 @@ class TestTheVault:
         assert wrapped, seen.keys()
         ids = {value.get("entry") or value.get("id") for value in values}
         assert all(len(seen[name]) >= len(ids) for name in wrapped)
+
+
+def _names(world: Attacked, people: str, caller: Somebody) -> dict[str, str | None]:
+    found = world.staff.get(people, caller.session).expect(200).body["people"]
+    return {one["staff_id"]: one["username"] for one in found}
 
 
 def _stored(world: Attacked, entry: str) -> bytes:

@@ -176,7 +176,7 @@ async def _fold(kafka: str, database: str, ring_file: Path, positions: Mapping[P
         logs.append(vault)
         await vault.start()
         tasks += [
-            asyncio.create_task(VaultProjector(pool, vault, p).run())
+            asyncio.create_task(VaultProjector(pool, vault, p, ring.encryption).run())
             for p in range(genesis.partitions)
         ]
         due = {place: end for place, end in positions.items() if end > 0}

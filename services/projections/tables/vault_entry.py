@@ -14,7 +14,9 @@ TABLE: Final = Table(
         "key_id": TEXT,
         "partition": "int NOT NULL",
         "value": "bytea NOT NULL",
+        "overwritten": "boolean NOT NULL",
     },
     key=("id",),
-    indexes=("(owner)", "(partition)"),
+    indexes=("(owner)", "(partition)", "(id) WHERE overwritten"),
 )
+"""`overwritten`: what the topic holds last under the id was refused; the keeper mends it."""

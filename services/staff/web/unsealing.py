@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
+import structlog
+
 from events.facts import Counted
 from events.keys import RotatingKey
 from events.person import Person
@@ -12,17 +14,23 @@ from services.projections.port import LoginRow
 
 Names = Details
 
+log = structlog.get_logger(__name__)
+
 
 async def names_of(people: Sequence[Person], vault: Vault, key: RotatingKey) -> Mapping[str, Names]:
-    """Details by staff id, of those who aren't forgotten."""
+    """Details by staff id, of those who aren't forgotten, and whose own open."""
     entries = await vault.find([person.data_key for person in people if not person.forgotten])
     found = {}
     for person in people:
         data_key = _data_key(person, entries.get(person.data_key), key)
-        if data_key is not None and not person.forgotten:
+        if data_key is None or person.forgotten:
+            continue
+        try:
             found[person.staff_id] = unseal_details(
                 person.details, owner=person.staff_id, data_key=data_key
             )
+        except UnsealingError as error:
+            log.warning("details.sealed", staff_id=person.staff_id, reason=str(error))
     return found
 
 
@@ -68,6 +76,12 @@ def _source(row: LoginRow, person: Person, data_key: bytes | None) -> tuple[str,
 
 
 def _data_key(person: Person, entry: SealedEntry | None, key: RotatingKey) -> bytes | None:
+    """None where there is none: also where it doesn't open, which must hide nobody else."""
     if entry is None:
         return None
-    return unseal(entry, entry_id=person.data_key, kind="personal", owner=person.staff_id, key=key)
+    about = {"entry_id": person.data_key, "owner": person.staff_id}
+    try:
+        return unseal(entry, **about, kind="personal", key=key)
+    except UnsealingError as error:
+        log.warning("data_key.sealed", staff_id=person.staff_id, reason=str(error))
+        return None

@@ -12,6 +12,7 @@ from events.vault.port import MissingEntryError, Vault
 from events.vault.sealing import Kind, SealedEntry, rewrap, seal, unseal
 
 KEY = keys.generate().encryption
+NEWER = RotatingKey("k2", {**KEY.keys, "k2": bytes(32)})
 
 
 def entry(kind: Kind = "password", **changes: object) -> SealedEntry:
@@ -64,11 +65,10 @@ class VaultSuite:
     async def test_keeps_an_entry_that_is_wrapped_anew(self, vault: Vault) -> None:
         one = entry()
         await vault.put(one)
-        newer = RotatingKey("k2", {**KEY.keys, "k2": bytes(32)})
-        again = rewrap(one, newer)
+        again = rewrap(one, NEWER)
         await vault.put(again)
         found = await vault.get(one.id)
         assert found.key_id == "k2"
         assert (
-            unseal(found, entry_id=one.id, kind="password", owner=one.owner, key=newer) == b"secret"
+            unseal(found, entry_id=one.id, kind="password", owner=one.owner, key=NEWER) == b"secret"
         )

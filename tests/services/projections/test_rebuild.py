@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import asyncpg
 import pytest
 
-from events import streams
+from events import keys, streams
 from events.log.proposal import Draft
 from events.organisation import TwoFactorPolicyChanged
 from events.vault.sealing import seal
@@ -29,7 +29,7 @@ async def world(kafka: str, database: str) -> AsyncIterator[World]:
 
 async def rebuilt(world: World) -> str:
     done = await rebuild(
-        world.database, world.sources, world.vault_topic, world.ring.mac.keys,
+        world.database, world.sources, world.vault_topic, world.ring,
         patience=timedelta(seconds=30),
     )  # fmt: skip
     assert done.schema == schema.name()
@@ -149,7 +149,7 @@ async def test_one_that_does_not_get_on_changes_nothing(world: World) -> None:
     """With another installation's keys it halts at the start."""
     with pytest.raises(RebuildError, match=r"Nothing was folded .* no genesis of ours"):
         await rebuild(
-            world.database, world.sources, world.vault_topic, {"k1": b"x" * 32},
+            world.database, world.sources, world.vault_topic, keys.generate(),
             patience=timedelta(seconds=1),
         )  # fmt: skip
     assert not await world.pool.fetchval("SELECT to_regnamespace($1) IS NOT NULL", schema.beside())

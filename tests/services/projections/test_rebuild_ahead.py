@@ -21,7 +21,7 @@ async def test_before_a_new_version_starts_all_of_the_log_is_folded(
             await world.enrolled(await world.organisation())
         await world.pool.execute(f"DROP SCHEMA {schema.name()} CASCADE")
         done = await rebuild(
-            world.database, world.sources, world.vault_topic, world.ring.mac.keys,
+            world.database, world.sources, world.vault_topic, world.ring,
             patience=timedelta(seconds=30),
         )  # fmt: skip
         ends = [await world.log.end(partition) for partition in range(world.log.partitions)]

@@ -78,7 +78,7 @@ class World:
             pool or self.pool,
             self.sources,
             self.vault_topic,
-            self.ring.mac.keys,
+            self.ring,
             lasts=timedelta(seconds=2),
         )
 
