@@ -213,12 +213,14 @@ _UNNAMED = """
        AND v.id IS DISTINCT FROM a.authenticator
 """
 
-# Of somebody who isn't registered nobody knows the partition: time must have passed in all.
+# Of somebody who isn't registered nobody knows the partition: time must have passed in all, those
+# included that nothing is folded of yet.
 _NEVER_NAMED = f"""
     SELECT v.id {_UNNAMED}
        AND v.deadline + $2::interval < (
            SELECT min(p.clock) FROM partition_state p
             WHERE p.topic = $1 AND (a.partition IS NULL OR p.partition = a.partition)
+           HAVING a.partition IS NOT NULL OR count(*) = max(p.partitions)
        )
      LIMIT $3
 """  # noqa: S608 # Constants of ours.

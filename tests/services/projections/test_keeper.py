@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -22,6 +23,8 @@ from events.staff import (
 from events.vault.port import MissingEntryError
 from events.vault.sealing import Kind, SealedEntry, seal, unseal
 from services.projections.keeper import Keeper
+from services.projections.projector import Projector
+from services.projections.vault_projector import VaultProjector
 from tests.services.projections.worlds import PARTITIONS, World, registered, running, until, uuid
 
 
@@ -153,6 +156,33 @@ class TestSweeping:
         )
         await keeper(folded, grace=timedelta(0), tick=no_tick).sweep()
         assert await folded.vault.find([stray.id])
+
+    async def test_only_once_something_is_folded_of_every_partition(self, own_world: World) -> None:
+        """Whoever it belongs to may stand in one that nothing is folded of yet."""
+        world, [events, *_] = own_world, own_world.sources
+        sweeping = keeper(world, grace=timedelta(0))
+        projectors = [
+            Projector(world.pool, events, partition, world.ring.mac.keys)
+            for partition in range(PARTITIONS)
+        ]
+
+        async def is_gone() -> bool:
+            await sweeping.sweep()  # The first may have to make time move.
+            return not await world.vault.find([orphan.id])
+
+        async with AsyncExitStack() as stack:
+            for partition in range(PARTITIONS):
+                vault = VaultProjector(
+                    world.pool, world.vault_topic, partition, world.ring.encryption
+                )
+                await stack.enter_async_context(running(vault.run()))
+            orphan = await put(world, uuid(), "personal", lasts=timedelta(seconds=-1))
+            await stack.enter_async_context(running(projectors[0].run()))
+            ticked = await world.writer.tick(0)
+            assert await world.fates.passed(0, ticked, timedelta(seconds=20))
+            assert await sweeping.sweep() == 0
+            await stack.enter_async_context(running(projectors[1].run()))
+            await until(is_gone)
 
 
 class TestRestoring:
