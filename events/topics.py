@@ -2,10 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Final
 
 DEFAULT_PARTITIONS: Final = 6
 _DAY_MS: Final = 24 * 60 * 60 * 1000
+
+COMPACTED_AFTER: Final = timedelta(days=1)
+"""How long Kafka may keep what a later value or a tombstone replaces, in a segment that is full."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +47,22 @@ _FOR_EVER = {
 }
 _COMPACTED = {
     "cleanup.policy": "compact",
-    "max.compaction.lag.ms": str(_DAY_MS),
+    "max.compaction.lag.ms": str(COMPACTED_AFTER // timedelta(milliseconds=1)),
     "delete.retention.ms": str(7 * _DAY_MS),
 }
 
 
 def _days(days: int) -> dict[str, str]:
-    return {"cleanup.policy": "delete", "retention.ms": str(days * _DAY_MS)}
+    """
+    For so many days, and one more at most: a segment goes whole, once its last record is so old.
+
+    Kafka's own segments hold a week.
+    """
+    return {
+        "cleanup.policy": "delete",
+        "retention.ms": str(days * _DAY_MS),
+        "segment.ms": str(_DAY_MS),
+    }
 
 
 EVENTS: Final = Topic(

@@ -5,18 +5,23 @@ An entry that somebody's state named, and names no more, goes at once: the event
 counted, and no copy of it can count again. One that was never named goes once a record behind its
 deadline has been read in its owner's partition, because from then on none that names it can count;
 where a partition is quiet, the keeper appends a tick. It also wraps entries under the current key,
-and appends those again that somebody wrote over.
+and appends those again that somebody wrote over. And where a partition of the vault is quiet for a
+day it appends a tombstone of nobody's: Kafka compacts no segment that it still writes to, and
+begins a new one at the next record alone, so that what was forgotten last would stay on its disks.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from itertools import count
 from typing import Final
+from uuid import uuid4
 
 import asyncpg
 import structlog
 from prometheus_client import Counter
 
+from events import topics
 from events.acceptance import LONGEST_DEADLINE
 from events.keys import RotatingKey
 from events.log.port import LogError
@@ -51,6 +56,7 @@ class Keeper:
         events: str,
         tick: Tick,
         grace: timedelta = LONGEST_DEADLINE,
+        quiet: timedelta = topics.COMPACTED_AFTER,
     ) -> None:
         """
         Args:
@@ -60,9 +66,10 @@ class Keeper:
             events: The history's topic.
             tick: Appends a tick to a partition of it.
             grace: How long past its deadline an entry is kept that was never named.
+            quiet: How long nothing may come in a partition of the vault.
         """
         self._pool, self._vault, self._key = pool, vault, key
-        self._events, self._tick, self._grace = events, tick, grace
+        self._events, self._tick, self._grace, self._quiet = events, tick, grace, quiet
 
     async def run(self) -> None:
         """Look every second, and through everything every half minute, until cancelled."""
@@ -74,6 +81,7 @@ class Keeper:
                 await self.restore()
                 if loop.time() >= sweep_due:
                     await self.sweep()
+                    await self.stir()
                     wrapped_under = ""  # Entries that came under an old key meanwhile.
                     sweep_due = loop.time() + SWEPT_EVERY.total_seconds()
                 if wrapped_under != self._key.current:
@@ -108,6 +116,15 @@ class Keeper:
         for row in quiet:
             await self._tick(row["partition"])
         return await self._forget([row["id"] for row in found], "never named")
+
+    async def stir(self) -> None:
+        """Append a tombstone of no entry where nothing has come for so long; one a day at most."""
+        with translated():
+            found = await self._pool.fetch(_STILL, self._vault.topic, self._quiet)
+        for row in found:
+            names = (str(uuid4()) for _ in count())
+            of_it = (name for name in names if self._vault.partition_of(name) == row["partition"])
+            await self._vault.append(next(of_it), None)
 
     async def restore(self) -> int:
         """
@@ -235,6 +252,12 @@ _QUIET = f"""
 """  # noqa: S608 # As above.
 # The deadline is by the broker's clock, and now() by the database's: what matters is the former;
 # the latter only says when it is worth asking.
+
+_STILL = """
+    SELECT partition FROM partition_state
+     WHERE topic = $1 AND next_offset > 0
+       AND last_time_ms < 1000 * extract(epoch FROM now() - $2::interval)
+"""
 
 _OVERWRITTEN = "SELECT id, value FROM vault_entry WHERE overwritten LIMIT $1"
 

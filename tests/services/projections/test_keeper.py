@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from itertools import count
 
 import pytest
 
@@ -183,6 +184,27 @@ class TestSweeping:
             assert await sweeping.sweep() == 0
             await stack.enter_async_context(running(projectors[1].run()))
             await until(is_gone)
+
+
+class TestStirring:
+    async def test_a_quiet_partition_is_given_a_record_so_that_kafka_forgets_too(
+        self, folded: World
+    ) -> None:
+        _, _, entries = await person_with_secrets(folded)
+        topic = folded.vault_topic
+
+        async def ends() -> list[int]:
+            return [await topic.end(partition) for partition in range(PARTITIONS)]
+
+        for partition in range(PARTITIONS):  # None of them has nothing.
+            entry_id = next(i for _ in count() if topic.partition_of(i := uuid()) == partition)
+            await folded.vault.forget(entry_id)
+        before = await ends()
+        await keeper(folded).stir()
+        assert await ends() == before
+        await keeper(folded, quiet=timedelta(0)).stir()
+        assert await ends() == [end + 1 for end in before]
+        assert len(await folded.vault.find([entry.id for entry in entries])) == len(entries)
 
 
 class TestRestoring:
