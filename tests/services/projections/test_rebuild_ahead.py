@@ -61,7 +61,7 @@ async def test_no_entry_of_the_vault_is_missing_for_a_moment(own_world: World) -
                     late.comes.set()
 
             await rebuild(
-                world.database, world.sources, late, world.ring.mac.keys,
+                world.database, world.sources, late, world.ring,
                 patience=timedelta(seconds=30), advance=look,
             )  # fmt: skip
         assert late.comes.is_set()
