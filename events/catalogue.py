@@ -50,6 +50,7 @@ _CURRENT: tuple[type[Fact], ...] = (
 
 _UPCASTS: Mapping[type[Fact], Callable[[Any], Fact]] = {
     organisation.PasswordExpiryChangedV1: organisation.upcast_password_expiry,
+    staff.PasswordSetV1: staff.upcast_password_set,
     staff.CodeCheckedV1: staff.upcast_code_checked,
 }
 

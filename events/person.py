@@ -67,7 +67,8 @@ class Person(State):
         wrong_codes: Wrong codes after a right password; a link's are counted apart.
         wrong_link_codes: Wrong codes given by links, over all links.
         failed_logins: Failed logins of whatever cause: what a stranger can see.
-        devices: Known devices; last the one that logged in or tried last.
+        devices: Known devices: those that logged in, or set a password by a link; last the one that
+            did or tried last.
         device_failures: Failed logins from each of them.
         links_asked_for: When the newest links that weren't an administrator's were issued.
         proposed: Change and candidate of the newest authenticator that was shown.
@@ -153,13 +154,7 @@ def _changes(person: Person, fact: Fact, counted: Counted) -> dict[str, Any]:
         case RoleChanged():
             return {"role": fact.role, "role_since": counted.at}
         case PasswordSet():
-            return _credentials_moved(person) | {
-                "password": Password(credential=fact.credential, since=counted.at),
-                "reset_required": False,
-                "wrong_passwords": person.wrong_passwords.row_ended(),
-                "device_failures": _rows_ended(person.device_failures),
-                "proposed": None,
-            }
+            return _credentials_moved(person) | _password_set(person, fact, counted.at)
         case PasswordRehashed():
             return {"password": _rehashed(person.password, fact.credential)}
         case TwoFactorEnrolled():
@@ -219,6 +214,18 @@ def _credentials_moved(person: Person) -> dict[str, Any]:
         "link": _spent(person.link),
         "disclosed": 0,
         "verified": None,
+    }
+
+
+def _password_set(person: Person, fact: PasswordSet, at: datetime) -> dict[str, Any]:
+    rows_ended = {"device_failures": _rows_ended(person.device_failures)}
+    if fact.device is not None:
+        rows_ended = _device(person.model_copy(update=rows_ended), fact.device, Failures())
+    return rows_ended | {
+        "password": Password(credential=fact.credential, since=at),
+        "reset_required": False,
+        "wrong_passwords": person.wrong_passwords.row_ended(),
+        "proposed": None,
     }
 
 

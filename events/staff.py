@@ -48,7 +48,17 @@ class RoleChanged(Fact):
     reason: Sealed
 
 
-class PasswordSet(Fact):
+class PasswordSetV1(Fact):
+    """The first shape: it made no device known."""
+
+    wire_name: ClassVar[str] = "twofold.password_set.v1"
+    credential: EntryId
+    choice: Choice
+    origin: Literal["link", "expired"]
+    link: Uuid | None = None
+
+
+class PasswordSet(PasswordSetV1):
     """
     A new password is in force; the link or login that it came by is spent.
 
@@ -57,13 +67,16 @@ class PasswordSet(Fact):
         choice: What the person chose about two-factor authentication, as it was offered.
         origin: By an e-mailed link, or from a login with an expired password.
         link: The link's id, where it came by one.
+        device: Id of the device that it made known.
     """
 
-    wire_name: ClassVar[str] = "twofold.password_set.v1"
-    credential: EntryId
-    choice: Choice
-    origin: Literal["link", "expired"]
-    link: Uuid | None = None
+    wire_name: ClassVar[str] = "twofold.password_set.v2"
+    device: Uuid | None = None
+
+
+def upcast_password_set(old: PasswordSetV1) -> PasswordSet:
+    """Version 1 to version 2."""
+    return PasswordSet(**old.model_dump())
 
 
 class PasswordRehashed(Fact):

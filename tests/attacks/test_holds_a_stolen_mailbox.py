@@ -239,8 +239,12 @@ class TestAfterAReset:
         old = eve.password
         change = world.open(world.ask_for_link(eve), eve.app.code()).expect(200).body["change"]
         done = world.finish(eve, change, KEEP).expect(200, outcome="password_set")
-        assert not {"session", "device", "token"} & done.body.keys()
+        assert not {"session", "token"} & done.body.keys()
         assert "set-cookie" not in done.headers
+        for path in ("/api/session", "/home"):  # It is told from strangers, and opens nothing.
+            known = f"__Host-device={done.body['device']}; __Host-session={done.body['device']}"
+            assert world.auths[0].send("GET", path, headers={"Cookie": known}).status_code != 200
+        world.auth.get("/api/session", done.body["device"]).expect(401)
         world.auth.get("/api/session", session).expect(401)
         world.auths[1].get("/api/session", session).expect(401)
         # A half-login carries nothing that was proved before: with it, too, all is asked for anew.

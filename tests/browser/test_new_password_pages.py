@@ -8,6 +8,7 @@ from playwright.async_api import Page, expect
 from tests.browser.people import Agency, Somebody, Staffing, System, oathtool
 from tests.browser.playing import (
     EITHER,
+    SESSION,
     choose,
     choose_password,
     is_titled,
@@ -71,6 +72,9 @@ class TestInvited:
         await turn_on(page, ada)
         await is_titled(page, "Your new password is set")
         await expect(page.get_by_text("Two-factor authentication is on.")).to_be_visible()
+        kept = {one["name"]: one["sameSite"] for one in await page.context.cookies()}
+        assert kept["__Host-device"] == "Strict"  # The browser is known, and not logged in.
+        assert SESSION not in kept
         await page.get_by_role("link", name="Log in").click()
         await log_in(page, system.auth, ada, ada.code())
         await is_titled(page, "You are logged in")

@@ -15,7 +15,7 @@ from events import catalogue, envelope, streams
 from events.catalogue import IllFittingDataError, UnknownTypeError
 from events.facts import Fact
 from events.organisation import PasswordExpiryChanged
-from events.staff import CodeChecked
+from events.staff import CodeChecked, PasswordSet
 from tests.events.records import KEYS
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -107,6 +107,12 @@ class TestUpcasting:
         assert (fact.time_step, fact.token_digest) == (7, None)
         with pytest.raises(IllFittingDataError):
             catalogue.read("twofold.code_checked.v1", {**data, "token_digest": "0" * 64})
+
+    def test_a_password_that_was_set_made_no_device_known(self) -> None:
+        data = {"credential": "0" * 8 + "-0000-4000-8000-" + "0" * 12, "choice": "no_thanks"}
+        fact = catalogue.read("twofold.password_set.v1", {**data, "origin": "link"})
+        assert isinstance(fact, PasswordSet)
+        assert (fact.origin, fact.device) == ("link", None)
 
     def test_the_old_shape_is_still_checked(self) -> None:
         with pytest.raises(IllFittingDataError):

@@ -114,6 +114,18 @@ class TestLogins:
         assert somebody.device_failures.keys() == set(somebody.devices)
 
 
+class TestNewPasswords:
+    def test_one_by_a_link_makes_its_device_known(self) -> None:
+        somebody = person(PASSWORD.model_copy(update={"device": DEVICE}))
+        assert somebody.devices == (DEVICE,)
+        assert somebody.device_failures == {DEVICE: Failures()}
+
+    def test_one_that_names_no_device_leaves_them_as_they_are(self) -> None:
+        somebody = person(login("succeeded", device=DEVICE), PASSWORD)
+        assert somebody.devices == (DEVICE,)
+        assert person(PASSWORD).devices == ()
+
+
 class TestLinks:
     def test_the_newest_link_takes_the_place_of_the_older(self) -> None:
         newest = uuid()

@@ -66,6 +66,16 @@ class Change:
     link: str | None
     expires: datetime
 
+    @property
+    def device(self) -> str | None:
+        """
+        The device that a change by a link makes known, under the change's own id.
+
+        Whoever finished it holds the mailbox, and an authenticator where there is one: strangers'
+        failures on the username then keep them out of no login with the password that they set.
+        """
+        return None if self.link is None else self.change
+
 
 @dataclass(frozen=True, slots=True)
 class NewCredentials:
@@ -199,7 +209,11 @@ def finish_change(
     if new.choice not in offered:
         raise ChoiceUnavailableError(offered)
     password = PasswordSet(
-        credential=new.credential, choice=new.choice, origin=change.origin, link=change.link
+        credential=new.credential,
+        choice=new.choice,
+        origin=change.origin,
+        link=change.link,
+        device=change.device,
     )
     drafts = [Draft(account(person), password)]
     basis = {organisation(person), codes(person)}

@@ -135,7 +135,8 @@ class FinishChanges:
             raise PasswordRefusedError("This is the current password; choose a new one.")
         # Another try of the same request may have counted meanwhile.
         done = await ground.earlier(attempt) if written is None else None
-        return PasswordWasSet(_two_factor(given.choice), position(again, written, done))
+        device = self._device(opened.staff_id, opened.change.device)
+        return PasswordWasSet(_two_factor(given.choice), position(again, written, done), device)
 
     async def _check(
         self, loaded: LoadedPerson, opened: OpenedChange, given: FinishChange
@@ -246,7 +247,12 @@ class FinishChanges:
         )
         if not right:
             raise TicketDeadError
-        return PasswordWasSet(_two_factor(done.fact.choice), done.position)
+        device = self._device(opened.staff_id, done.fact.device)
+        return PasswordWasSet(_two_factor(done.fact.choice), done.position, device)
+
+    def _device(self, staff_id: str, device: str | None) -> str | None:
+        ground = self._ground
+        return device and ground.tickets.device(staff_id, device, ground.now())
 
 
 def _party(opened: OpenedChange) -> Party:

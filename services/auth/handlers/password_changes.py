@@ -62,10 +62,16 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class PasswordWasSet:
-    """The change is finished; no session comes of it."""
+    """
+    The change is finished; no session comes of it.
+
+    Attributes:
+        device: Ticket that lets this device's tries be counted on their own, as a login's does.
+    """
 
     two_factor: Literal["on", "off"]
     position: Position
+    device: str | None
 
 
 class PasswordChanges:

@@ -155,7 +155,11 @@ def _passwords(service: Service) -> APIRouter:
             qr_svg=qr_svg(shown.otpauth_uri),
         )
 
-    @router.post("/password-changes/finish", responses=_problems(400, 409, 410, 422, 503))
+    @router.post(
+        "/password-changes/finish",
+        response_model_exclude_none=True,
+        responses=_problems(400, 409, 410, 422, 503),
+    )
     async def finish(body: ChangeFinish, request: Request) -> PasswordSetAnswer:
         """
         Set the password and choose what becomes of two-factor authentication, both at once
@@ -163,7 +167,9 @@ def _passwords(service: Service) -> APIRouter:
         """
         given = FinishChange(body.change, body.password, body.choice, body.authenticator, body.code)
         done = await service.finishing.finish(given, caller(request))
-        return PasswordSetAnswer(two_factor=done.two_factor, position=str(done.position))
+        return PasswordSetAnswer(
+            two_factor=done.two_factor, device=done.device, position=str(done.position)
+        )
 
     return router
 

@@ -91,6 +91,7 @@ class ChangeFinish(Body):
 class PasswordSetAnswer(BaseModel):
     outcome: Literal["password_set"] = "password_set"
     two_factor: TwoFactor
+    device: str | None = None
     position: str
 
 

@@ -21,10 +21,11 @@ from services.auth.domain.errors import (
 from services.auth.domain.passwords import LONGEST, SHORTEST
 from services.auth.handlers.finish_change import FinishChange
 from services.auth.handlers.password_changes import Offer, Shown
+from services.auth.tickets import DEVICE_LIVES
 from services.auth.web.pages.ground import CHANGE, LIVES, PagesGround, caller, state
 from services.auth.web.pages.link import dead, lost
 from services.auth.web.qr import qr_svg
-from services.web.pages.cookies import SESSION
+from services.web.pages.cookies import DEVICE, SESSION
 from services.web.pages.site import Site
 from services.web.pages.visit import Visit
 
@@ -119,6 +120,8 @@ class _Pages:
             return _ask_code(visit, form.text("authenticator"), form.text("held"), error=_WRONG)
         visit.keep_state(CHANGE, {"done": done.two_factor}, lives=LIVES)
         visit.forget(SESSION)  # It ended with the old password.
+        if done.device is not None:
+            visit.keep(DEVICE, done.device, lives=DEVICE_LIVES, same_site="strict")
         return visit.go("/password/done")
 
     async def _ask_password(

@@ -162,9 +162,17 @@ class TestFinishChange:
     def test_no_thanks_sets_the_password(self) -> None:
         somebody = person(link=link())
         decided = finish(somebody, credentials("no_thanks"))
-        password = PasswordSet(credential=ENTRY, choice="no_thanks", origin="link", link=LINK)
+        password = PasswordSet(
+            credential=ENTRY, choice="no_thanks", origin="link", link=LINK, device=CHANGE.change
+        )
         assert decided.drafts == [Draft(account(somebody), password)]
         assert decided.basis == {organisation(somebody), codes(somebody), links(somebody)}
+
+    def test_only_a_link_makes_a_device_known(self) -> None:
+        """Whoever logs in with an expired password isn't kept out by strangers."""
+        ((draft,)) = finish(person(), credentials("no_thanks"), change=EXPIRED).drafts
+        assert isinstance(draft.fact, PasswordSet)
+        assert draft.fact.device is None
 
     def test_no_thanks_while_enrolled_turns_it_off(self) -> None:
         decided = finish(enrolled(link=link()), credentials("no_thanks"))

@@ -90,7 +90,13 @@ class TestFinish:
             *(one.finish(change, "no_thanks", key=KEY) for one in (web, others, web))
         )
         assert [answer.status for answer in answers] == [200, 200, 200]
-        assert len({answer.content for answer in answers}) == 1
+        # A device's ticket is sealed anew each time, and of one device.
+        assert len({answer.body["position"] for answer in answers}) == 1
+        (device,) = {
+            stage.tickets.known_device(answer.body["device"], who.staff_id, stage.now())
+            for answer in answers
+        }
+        assert (await stage.load(who)).person.devices == (device,)
         sets = [f for f in await stage.facts(who.account) if isinstance(f, PasswordSet)]
         assert len(sets) == 2
 

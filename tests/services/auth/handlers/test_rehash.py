@@ -139,7 +139,7 @@ class TestAWeakerHash:
         assert isinstance(fact, PasswordSet)
         del stage_vault.entries[fact.credential]  # As the keeper does.
         again = (await weak.finish(change, "no_thanks", key=KEY)).expect(200)
-        assert again.body == first.body
+        assert again.body | {"device": first.body["device"]} == first.body
 
 
 class TestItIsLeftAlone:
