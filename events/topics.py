@@ -75,8 +75,12 @@ EVENTS: Final = Topic(
 STRANGERS: Final = Topic(
     "twofold.strangers",
     "the username's digest",
-    _days(7) | _BROKER_TIME | _SHORT,
+    _days(7) | _BROKER_TIME | _SHORT | {"retention.bytes": str(1024**3)},
 )
+"""
+A GiB of each partition at most, some 700,000 tries: they cost strangers time and are nobody's
+history, and a full disk would stop everybody's.
+"""
 VAULT: Final = Topic("twofold.vault", "entry id", _COMPACTED | _BROKER_TIME | _SHORT, history=True)
 COMMANDS: Final = Topic("twofold.commands", "organisation id", _days(30) | _BROKER_TIME | _STORED)
 OUTCOMES: Final = Topic("twofold.command-outcomes", "command id", _days(30) | _STORED)
