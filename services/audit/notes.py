@@ -126,14 +126,21 @@ def open_note(note: str, key: VerificationKey) -> str:
 
 
 def split(text: str) -> list[str]:
-    """The notes of a file that holds one behind the other."""
+    """The notes of a file that holds one behind the other; one that was cut off hides no other."""
     found, lines = [], []
     for line in text.splitlines(keepends=True):
         lines.append(line)
         if line.startswith(_DASH):
-            found.append("".join(lines))
+            found.append("".join(lines[_beginning(lines) :]))
             lines = []
     return found
+
+
+def _beginning(lines: list[str]) -> int:
+    """Where the note begins that the last line signs: at its origin, where that stands there."""
+    origin = lines[-1].removeprefix(_DASH).rpartition(" ")[0]
+    starts = [number for number, line in enumerate(lines) if line == f"{origin}\n"]
+    return starts[-1] if starts else 0
 
 
 def _signature(line: str, origin: str) -> bytes | None:

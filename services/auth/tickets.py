@@ -139,7 +139,7 @@ class Tickets:
         )
 
     def device(self, staff_id: str, device: str, now: datetime) -> str:
-        """For a device that logged somebody in: failures elsewhere don't pause it."""
+        """For a known device (`Person.devices`): failures elsewhere don't pause it."""
         return self._seal("device", {"staff": staff_id, "device": device}, now + DEVICE_LIVES)
 
     def known_device(self, ticket: str | None, staff_id: str, now: datetime) -> str | None:

@@ -1,5 +1,6 @@
 """Commands by which an auditor needs to trust nobody: verify and checkpoint; and prove."""
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -120,7 +121,9 @@ def checkpoint(
     name = f"twofold/{settings.environment}"
     reading, keys = history(settings, None), mac_keys(settings, None, without=False)
     public, beside = public_of(private, name), reading.notes
-    files = [*(checkpoints or ()), *([out] if out is not None and _holds_something(out) else ())]
+    files = list(checkpoints or ())
+    if out is not None and _holds_something(out):
+        files.append(out)
     signed, _ = opened([*beside, *kept(files)], public)
     with progress_of(reading) as progress:
         found = run(reading, keys, signed, progress.advance)
@@ -129,13 +132,7 @@ def checkpoint(
     fresh = [one.checkpoint(name) for one in found if one.covered < one.tree.size]
     notes = [one.sign(private) for one in fresh]
     if out is not None and notes:
-        try:  # First of all: what is published isn't signed, and written, another time.
-            with out.open("a", encoding="utf-8") as file:
-                file.writelines(notes)
-        except OSError as error:
-            raise FailureError(
-                f"{out} can't be written: {error.strerror}. Nothing was published."
-            ) from error
+        _append(out, notes)  # First of all: what is published isn't signed another time.
     published = set(opened(beside, public)[0])
     lost = [one for one in signed if one not in published]
     publish(
@@ -158,6 +155,25 @@ def checkpoint(
         typer.echo(f"{one.partition}: {one.next_offset} records, root {one.root.hex()}")
     if not fresh:
         typer.echo("Nothing has come since the last checkpoints, and nothing was signed.")
+
+
+def _append(out: Path, notes: Sequence[str]) -> None:
+    """
+    Append *notes* to *out*, until they are on the disk; behind what was cut off, in a new line.
+
+    Raises:
+        FailureError: They can't be.
+    """
+    try:
+        torn = _holds_something(out) and not out.read_bytes().endswith(b"\n")
+        with out.open("a", encoding="utf-8") as file:
+            file.writelines(["\n", *notes] if torn else notes)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise FailureError(
+            f"{out} can't be written: {error.strerror}. Nothing was published."
+        ) from error
 
 
 def key(

@@ -122,11 +122,11 @@ def _offset(before: str | None, here: Position) -> int | None:
     What offset *before* is, in the history that was read at *here*.
 
     Raises:
-        Problem: 400 where it is no position, or one of another history.
+        Problem: 400 where it is no position, 404 where it is one of another history.
     """
     position = position_of(before, "before")
     if position is None:
         return None
     if (position.generation, position.partition) != (here.generation, here.partition):
-        raise Problem(400, "bad-request", "before is a position of another history.")
+        raise Problem(404, "not-found", "before is a position of another history.")
     return min(position.offset, here.offset + 1)

@@ -86,3 +86,11 @@ def test_what_is_no_key(text: str) -> None:
 def test_a_file_of_notes() -> None:
     notes = [sign(TEXT, PRIVATE), sign(TEXT.replace("5", "6"), PRIVATE)]
     assert split("".join(notes)) == notes
+
+
+def test_one_that_was_cut_off_hides_no_other() -> None:
+    """A crash in the midst of appending: the next run begins a line of its own."""
+    whole, other = sign(TEXT, PRIVATE), sign(TEXT.replace("/0\n", "/1\n"), PRIVATE)
+    for next_one in (whole, other):
+        for length in range(1, len(whole)):
+            assert split(f"{whole[:length]}\n{next_one}")[-1] == next_one, length
