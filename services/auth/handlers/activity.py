@@ -47,23 +47,19 @@ class Activities:
             ProjectionUnavailableError: The projections can't be asked.
         """
         person = loaded.person
-        logins, refused = [
-            (
-                await self._queries.logins(
-                    person.organisation_id, person.staff_id, succeeded=succeeded, limit=limit
-                )
-            )[0]
-            for succeeded in (True, False)
-        ]
+        of = person.organisation_id, person.staff_id
+        logins, _ = await self._queries.logins(*of, succeeded=True, limit=limit)
+        refused, _ = await self._queries.logins(*of, succeeded=False, limit=limit)
         data_key = await self._prover.data_key(person)
+        return (
+            [_told(line, person.staff_id, data_key) for line in logins],
+            [_told(line, person.staff_id, data_key) for line in refused],
+        )
 
-        def told(line: LoginRow) -> Activity:
-            try:
-                address, agent = unseal_source(
-                    line.source, owner=person.staff_id, data_key=data_key
-                )
-            except UnsealingError:
-                address, agent = "", ""
-            return Activity(line.at, line.purpose, line.outcome, line.two_factor, address, agent)
 
-        return [told(line) for line in logins], [told(line) for line in refused]
+def _told(line: LoginRow, owner: str, data_key: bytes) -> Activity:
+    try:
+        address, agent = unseal_source(line.source, owner=owner, data_key=data_key)
+    except UnsealingError:
+        address, agent = "", ""
+    return Activity(line.at, line.purpose, line.outcome, line.two_factor, address, agent)
