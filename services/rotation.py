@@ -53,6 +53,7 @@ async def watch(
     *,
     patience: float,
     show: Callable[[Progress], None],
+    topic: str = topics.VAULT.name,
 ) -> Progress:
     """
     Wait until the keeper has wrapped every entry under the current key, then read the vault itself.
@@ -63,6 +64,7 @@ async def watch(
         key: The key-encryption keys.
         patience: Seconds without any progress after which it is given up.
         show: Told whenever it has changed.
+        topic: The vault's.
 
     Returns:
         What the vault's topic holds, read to its end; something is left where it was given up.
@@ -83,12 +85,13 @@ async def watch(
                 if now != before:
                     show(now)
                     moved, before = loop.time(), now
+                found = now
                 if not now.left:
-                    proved = Progress(await asyncio.to_thread(proof, kafka, key), key)
-                    if not proved.left:
-                        return proved
+                    found = Progress(await asyncio.to_thread(proof, kafka, key, topic), key)
+                    if not found.left:
+                        return found
                 if loop.time() - moved > patience:
-                    return now
+                    return found
                 await asyncio.sleep(_LOOK_SECONDS)
         finally:
             with suppress(TimeoutError):
