@@ -23,8 +23,8 @@ async def connection(database: str) -> AsyncIterator[asyncpg.Connection]:
         for place in (schema.name(), OTHER):
             await schema.ensure(connection, place)
         await connection.execute(
-            f"INSERT INTO {OTHER}.vault_entry (id, owner, kind, deadline, key_id, partition, value)"  # noqa: S608 # Ours.
-            " VALUES ('a', 'her', 'personal', now(), 'k1', 0, 'sealed')"
+            f"INSERT INTO {OTHER}.vault_entry VALUES"  # noqa: S608 # Ours.
+            " ('a', 'her', 'personal', now(), 'k1', 0, 'sealed', false)"
         )
         yield connection
         await connection.execute(f"DROP SCHEMA IF EXISTS {OTHER} CASCADE")
