@@ -192,11 +192,22 @@ class Projections:
 
     async def prune(self) -> None:
         """Let go of all that has been kept for long enough; what can't be now, is the next time."""
+        for place, projector in self._projectors.items():
+            lease = _lease(*place)
+            if not isinstance(projector, Projector) or not self.leases.holds(lease):
+                continue
+            try:
+                await projector.forget()
+            except FenceError:
+                # It was rebuilt, and nothing has come since by which the projector would know.
+                self.leases.again(lease)
+            except ProjectionUnavailableError:
+                log.debug("prune.postponed", lease=lease)
+        await self._prune_tables()
+
+    async def _prune_tables(self) -> None:
         kept = timedelta(days=bookkeeping.KEPT_DAYS)
         try:
-            for place, projector in self._projectors.items():
-                if isinstance(projector, Projector) and self.leases.holds(_lease(*place)):
-                    await projector.forget()
             for table, moment in (("recent_record", "at"), ("session_activity", "last_seen")):
                 found = bookkeeping.PRUNED_AT_ONCE
                 while found == bookkeeping.PRUNED_AT_ONCE:
@@ -204,7 +215,7 @@ class Projections:
                         found = await self._pool.fetchval(
                             _PRUNE.format(table, moment), kept, bookkeeping.PRUNED_AT_ONCE
                         )
-        except (ProjectionUnavailableError, FenceError):
+        except ProjectionUnavailableError:
             log.debug("prune.postponed")
 
 

@@ -24,6 +24,8 @@ from tests.services.projections.worlds import (
 )
 
 LONG_AGO: Final = "UPDATE stranger SET at = at - interval '15 days'"
+REBUILT: Final = "UPDATE partition_state SET fold = gen_random_uuid()"
+"""All that projectors see of it where nothing has come meanwhile."""
 
 
 @pytest.fixture
@@ -94,10 +96,31 @@ class TestStrangers:
         async with running(late.run()):
             await until(has_begun)
             await world.pool.execute(LONG_AGO)
-            await world.pool.execute("UPDATE partition_state SET fold = gen_random_uuid()")
+            await world.pool.execute(REBUILT)
             with pytest.raises(FenceError):
                 await late.forget()
         assert (await loaded(world, name)).stranger.failed_logins.in_a_row == 1
+
+
+async def test_a_quiet_partition_goes_on_from_what_was_rebuilt(own_world: World) -> None:
+    """Its projector was fenced off each time, and whatever came behind it was never pruned."""
+    world, name = own_world, digest()
+    async with folding(world) as projections:
+        await tried(world, name)
+        await world.pool.execute(LONG_AGO)
+        await world.pool.execute(REBUILT)
+        await world.pool.execute(
+            "INSERT INTO session_activity VALUES ('s', now() - interval '8 days')"
+        )
+        await projections.prune()
+        assert await world.pool.fetchval("SELECT count(*) FROM session_activity") == 0
+
+        async def is_forgotten() -> bool:
+            await projections.prune()
+            return not await world.pool.fetchval("SELECT count(*) FROM stranger")
+
+        await until(is_forgotten)
+        assert await tried(world, name) == 1
 
 
 async def test_however_many_there_are_none_is_kept_for_longer(world: World) -> None:
