@@ -5,7 +5,8 @@ The switch is one transaction that gives the new schema the old one's name. Ever
 it there at its next statement: PostgreSQL resolves names anew, prepared statements included. A
 projector that still holds what was folded before is fenced off by `partition_state.fold`, and
 begins again from the new one. Nobody folds the old one from then on, so its entries of the vault
-go: no tombstone would reach them.
+go, right behind the switch: no tombstone would reach them. `twofold doctor` complains where it was
+cut off between the two.
 """
 
 import asyncio
@@ -20,7 +21,6 @@ import asyncpg
 from events.keys import KeyRing
 from events.vault.topic import VaultTopic
 from services.projections import schema
-from services.projections.bookkeeping import LEASES
 from services.projections.database import SETTINGS, open_pool, translated
 from services.projections.projector import Source
 from services.projections.running import Projections
@@ -198,7 +198,7 @@ async def _switch(connection: asyncpg.Connection, due: _Due, stop: Stop) -> Rebu
                     await transaction.rollback()
                     return None
                 await asyncio.sleep(0.01)
-            await connection.execute(f"LOCK TABLE {locked} IN ACCESS EXCLUSIVE MODE")
+            await connection.execute(f"LOCK TABLE {live}.partition_state IN ACCESS EXCLUSIVE MODE")
             await stop()
             for statement in _SWITCH:
                 await connection.execute(statement.format(live, beside, previous))
@@ -207,8 +207,11 @@ async def _switch(connection: asyncpg.Connection, due: _Due, stop: Stop) -> Rebu
         except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError):
             await transaction.rollback()
             return None
+        held_up = timedelta(seconds=loop.time() - began)
+        # By itself, for it waits for whoever still reads the vault there: logins must not.
+        await connection.execute(f"TRUNCATE {previous}.vault_entry")
     records = sum(max(offset, 0) for offset in there.values())
-    return Rebuilt(live, previous, records, timedelta(seconds=loop.time() - began))
+    return Rebuilt(live, previous, records, held_up)
 
 
 async def _wanted(connection: asyncpg.Connection, due: _Due) -> Positions:
@@ -254,8 +257,11 @@ def _behind(wanted: Positions, there: Positions) -> int:
     )
 
 
-_LOCKED: Final = ("partition_state", "session_activity", *LEASES, "vault_entry")
-"""What mustn't move while it is taken over or emptied; every load reads the first of them."""
+_LOCKED: Final = ("notify_lease", "session_activity", "lease", "partition_state")
+"""
+What mustn't move while it is taken over, in the order in which it is waited for: what services may
+hold comes before what stops the projectors.
+"""
 
 _HELD: Final = """
     SELECT partition FROM {0}.partition_state AS p
@@ -270,7 +276,6 @@ _SWITCH: Final = (
     "INSERT INTO {1}.notify_lease SELECT * FROM {0}.notify_lease",
     "DELETE FROM {0}.notify_lease",
     "INSERT INTO {1}.session_activity SELECT * FROM {0}.session_activity",
-    "TRUNCATE {0}.vault_entry",
     "ALTER SCHEMA {0} RENAME TO {2}",
     "ALTER SCHEMA {1} RENAME TO {0}",
 )

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from typing import Final
 
 import asyncpg
 import pytest
@@ -27,7 +28,14 @@ async def world(kafka: str, database: str) -> AsyncIterator[World]:
         yield made
 
 
+WAITS_FOR_IT: Final = """
+    SELECT count(*) FROM pg_locks WHERE relation = 'notify_lease'::regclass AND NOT granted
+"""
+
+
 async def rebuilt(world: World) -> str:
+    # What an earlier one left in the same second would have the same name.
+    await prune(world.database, force=True)
     done = await rebuild(
         world.database, world.sources, world.vault_topic, world.ring,
         patience=timedelta(seconds=30),
@@ -49,6 +57,11 @@ async def put(world: World) -> str:
     )
     await world.vault.put(entry)
     return entry.id
+
+
+async def named(world: World, place: str) -> int:
+    """Which schema has that name now."""
+    return int(await world.pool.fetchval("SELECT to_regnamespace($1)::oid", place))
 
 
 async def equal(world: World) -> bool:
@@ -98,7 +111,6 @@ async def test_while_people_go_on_writing(world: World) -> None:
 
 
 async def test_again_and_what_was_before_is_cleared_away(world: World) -> None:
-    await prune(world.database, force=True)
     previous = await rebuilt(world)
     dropped, _ = await prune(world.database, force=True)
     assert dropped == [previous]
@@ -123,7 +135,6 @@ async def test_who_holds_what_was_folded_before_is_fenced_off(world: World) -> N
 
 async def test_nobody_who_is_forgotten_later_stays_in_what_was_read_before(world: World) -> None:
     """No tombstone reaches it any more; whoever kept the key ring could read them for ever."""
-    await prune(world.database, force=True)
     entry = await put(world)
     previous = await rebuilt(world)
     count = f"SELECT count(*) FROM {previous}.vault_entry"  # noqa: S608 # Ours.
@@ -133,6 +144,52 @@ async def test_nobody_who_is_forgotten_later_stays_in_what_was_read_before(world
         return bool(await world.vault.find([entry]))
 
     await until(is_there)
+
+
+async def test_nobody_waits_for_whoever_reads_the_vault(world: World) -> None:
+    """Its entries went within the switch, and all logins waited behind that."""
+    live = schema.name()
+    at_first = await named(world, live)
+    reader = await asyncpg.connect(world.database)
+    try:
+        await reader.execute("BEGIN")
+        await reader.execute(f"SELECT count(*) FROM {live}.vault_entry")  # noqa: S608 # Ours.
+        rebuilding = asyncio.create_task(rebuilt(world))
+
+        async def is_switched() -> bool:
+            return rebuilding.done() or await named(world, live) != at_first
+
+        await until(is_switched)
+        organisation = await world.organisation()
+        assert await world.person(organisation)
+        assert not rebuilding.done()
+        await reader.execute("ROLLBACK")
+        previous = await rebuilding
+    finally:
+        await reader.close()
+    count = f"SELECT count(*) FROM {previous}.vault_entry"  # noqa: S608 # Ours.
+    assert await world.pool.fetchval(count) == 0
+
+
+async def test_whoever_holds_notify_s_leases_stops_no_projector(world: World) -> None:
+    holder = await asyncpg.connect(world.database)
+    try:
+        await holder.execute("BEGIN")
+        await holder.execute(f"LOCK TABLE {schema.name()}.notify_lease")
+        rebuilding = asyncio.create_task(rebuilt(world))
+
+        async def is_waiting() -> bool:
+            assert not rebuilding.done()
+            return bool(await world.pool.fetchval(WAITS_FOR_IT))
+
+        await until(is_waiting)
+        async with world.pool.acquire() as connection, connection.transaction():
+            for table in ("partition_state", "lease"):
+                await connection.execute(f"LOCK TABLE {table} IN ROW EXCLUSIVE MODE NOWAIT")
+        await holder.execute("ROLLBACK")
+        assert await rebuilding
+    finally:
+        await holder.close()
 
 
 async def test_only_one_at_a_time(world: World) -> None:
