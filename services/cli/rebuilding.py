@@ -51,7 +51,10 @@ def rebuild(
 def prune(
     *,
     force: Annotated[
-        bool, typer.Option("--force", help="Also those that another version still folds.")
+        bool,
+        typer.Option(
+            "--force", help="Also those that another version folds, or folded within a day."
+        ),
     ] = False,
     as_json: Json = False,
 ) -> None:
@@ -67,7 +70,7 @@ def prune(
         if not dropped and not used:
             typer.echo("There is nothing to drop.")
     if used:
-        raise FailureError(f"Still folded by somebody: {', '.join(used)}; see --force.")
+        raise FailureError(f"Folded by somebody, or within a day: {', '.join(used)}; see --force.")
 
 
 COMMANDS: dict[str, Callable[..., None]] = {"rebuild": rebuild, "prune": prune}

@@ -242,7 +242,7 @@ async def left_over(database: str) -> list[Finding]:
         wrong(
             "schemas left over",
             f"Nobody folds {place}, and what it holds of the vault is never forgotten: drop it by"
-            " twofold projections prune",
+            " twofold projections prune, unless it was prepared for a version that is to start",
         )
         for place in places
     ] or [well("schemas left over", "none holds entries of the vault")]

@@ -4,9 +4,14 @@ Schemas that this code doesn't read: of other versions, from before rebuilds, of
 Nobody folds them any more, once their version's processes are gone; and what is forgotten from then
 on isn't forgotten there. So a rebuild leaves no entries of the vault behind, and `twofold doctor`
 complains of schemas that still hold some.
+
+One that was folded beforehand for a version that is to start looks like that of an earlier version:
+which of them it is shows only in time. Both are left alone for a day.
 """
 
+import re
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Final
 
 import asyncpg
@@ -15,6 +20,9 @@ from services.projections import schema
 from services.projections.bookkeeping import LEASES
 from services.projections.database import SETTINGS, translated
 
+PREPARED_WITHIN: Final = timedelta(days=1)
+"""For how long a schema may be one that was prepared for a version that is to start."""
+
 
 async def prune(database: str, *, force: bool = False) -> tuple[list[str], list[str]]:
     """
@@ -22,10 +30,10 @@ async def prune(database: str, *, force: bool = False) -> tuple[list[str], list[
 
     Args:
         database: PostgreSQL's address, as the schemas' owner.
-        force: Also those that somebody holds a lease in: processes of another version.
+        force: Also those that somebody folds, or folded within a day: another version's.
 
     Returns:
-        Those that were dropped, and those that are still in use.
+        Those that were dropped, and those that may still be in use.
 
     Raises:
         ProjectionUnavailableError: PostgreSQL is away.
@@ -81,7 +89,14 @@ async def _holds(connection: asyncpg.Connection, place: str) -> bool:
 
 
 async def _is_used(connection: asyncpg.Connection, place: str) -> bool:
-    """Whether somebody holds a lease in it; an older version may have kept all in one table."""
+    """
+    Whether somebody holds a lease in it, or has read for it lately under a version's own name.
+
+    An older version may have kept all leases in one table.
+    """
+    lately = f"SELECT count(*) FROM {place}.partition_state WHERE read_at > now() - $1::interval"  # noqa: S608 # Ours.
+    if _OF_A_VERSION.fullmatch(place) and await connection.fetchval(lately, PREPARED_WITHIN):
+        return True
     for table in LEASES:
         held = f"SELECT count(*) FROM {place}.{table} WHERE until > clock_timestamp()"  # noqa: S608
         if await _is_there(connection, place, table) and await connection.fetchval(held):
@@ -92,6 +107,8 @@ async def _is_used(connection: asyncpg.Connection, place: str) -> bool:
 async def _is_there(connection: asyncpg.Connection, place: str, table: str) -> bool:
     return bool(await connection.fetchval(_IS_THERE, place, table))
 
+
+_OF_A_VERSION: Final = re.compile(r"twofold_[0-9a-f]{12}")
 
 _VAULT: Final = "vault_entry"
 
