@@ -13,7 +13,6 @@ begins a new one at the next record alone, so that what was forgotten last would
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from itertools import count
 from typing import Final
 from uuid import uuid4
 
@@ -81,9 +80,9 @@ class Keeper:
                 await self.restore()
                 if loop.time() >= sweep_due:
                     await self.sweep()
-                    await self.stir()
                     wrapped_under = ""  # Entries that came under an old key meanwhile.
                     sweep_due = loop.time() + SWEPT_EVERY.total_seconds()
+                    await self.stir()
                 if wrapped_under != self._key.current:
                     wrapping = self._key.current
                     await self.rewrap_old()
@@ -118,13 +117,19 @@ class Keeper:
         return await self._forget([row["id"] for row in found], "never named")
 
     async def stir(self) -> None:
-        """Append a tombstone of no entry where nothing has come for so long; one a day at most."""
+        """
+        Append a tombstone of no entry where nothing has come for so long; one a day at most.
+
+        Raises:
+            ProjectionUnavailableError: PostgreSQL is away, or the vault isn't folded.
+            LogError: Kafka is away.
+        """
+        # What came last is known once it is folded: the tombstone of half a minute ago, for one.
+        await self._wait_until_folded()
         with translated():
             found = await self._pool.fetch(_STILL, self._vault.topic, self._quiet)
         for row in found:
-            names = (str(uuid4()) for _ in count())
-            of_it = (name for name in names if self._vault.partition_of(name) == row["partition"])
-            await self._vault.append(next(of_it), None)
+            await self._vault.append(self._id_of(row["partition"]), None)
 
     async def restore(self) -> int:
         """
@@ -183,6 +188,13 @@ class Keeper:
             await self._vault.append_all([(entry.id, entry.to_bytes()) for entry in entries])
             REWRAPPED.inc(len(entries))
             done, after = done + len(entries), found[-1]["id"]
+
+    def _id_of(self, partition: int) -> str:
+        """An id of no entry that stands in *partition*."""
+        found = str(uuid4())
+        while self._vault.partition_of(found) != partition:
+            found = str(uuid4())
+        return found
 
     def _rewrapped(self, row: asyncpg.Record) -> SealedEntry | None:
         try:

@@ -24,6 +24,7 @@ from events.staff import (
 from events.vault.port import MissingEntryError
 from events.vault.sealing import Kind, SealedEntry, seal, unseal
 from services.projections.keeper import Keeper
+from services.projections.port import ProjectionUnavailableError
 from services.projections.projector import Projector
 from services.projections.vault_projector import VaultProjector
 from tests.services.projections.worlds import PARTITIONS, World, registered, running, until, uuid
@@ -205,6 +206,20 @@ class TestStirring:
         await keeper(folded, quiet=timedelta(0)).stir()
         assert await ends() == [end + 1 for end in before]
         assert len(await folded.vault.find([entry.id for entry in entries])) == len(entries)
+
+    async def test_not_while_what_came_last_is_not_folded(
+        self, own_world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A partition that was halted was given one each half minute."""
+        world, topic = own_world, own_world.vault_topic
+        async with world.folding():
+            await person_with_secrets(world)
+        await topic.append(uuid(), None)
+        ends = [await topic.end(partition) for partition in range(PARTITIONS)]
+        monkeypatch.setattr("services.projections.keeper.CAUGHT_UP_WITHIN", timedelta(0))
+        with pytest.raises(ProjectionUnavailableError):
+            await keeper(world, quiet=timedelta(0)).stir()
+        assert [await topic.end(partition) for partition in range(PARTITIONS)] == ends
 
 
 class TestRestoring:
