@@ -1,8 +1,10 @@
 """Mail over SMTP (RFC 5321), by aiosmtplib."""
 
+from datetime import timedelta
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
+from typing import Final
 
 import aiosmtplib
 
@@ -13,7 +15,14 @@ from services.notify.ports import (
     MailUnavailableError,
 )
 
-_TIMEOUT = 10.0  # Seconds for each step of the conversation.
+CONNECTING: Final = timedelta(seconds=10)
+"""How long a server may take for each answer before the mail: connection, EHLO, STARTTLS."""
+
+HANDING_OVER: Final = timedelta(minutes=10)
+"""
+How long it may take for each answer to the mail itself: who searches it for viruses is slow, and
+has taken it in the end (RFC 5321 §4.5.3.2.6).
+"""
 
 _CLOSING, _FOR_GOOD = 421, 500
 
@@ -26,11 +35,20 @@ class SmtpMailer:
         address: ``host:port`` of the mail server.
         sender: The ``From`` line.
         encrypted: Refuse a server without STARTTLS (RFC 3207), as production must.
+        handing_over: How long the server may take for each answer to the mail itself.
     """
 
-    def __init__(self, address: str, sender: str, *, encrypted: bool) -> None:
+    def __init__(
+        self,
+        address: str,
+        sender: str,
+        *,
+        encrypted: bool,
+        handing_over: timedelta = HANDING_OVER,
+    ) -> None:
         self._host, _, port = address.rpartition(":")
         self._port, self._sender, self._encrypted = int(port), sender, encrypted
+        self._handing_over = handing_over
 
     async def send(self, mail: Mail) -> None:
         written = message(mail, self._sender)
@@ -38,11 +56,13 @@ class SmtpMailer:
             hostname=self._host,
             port=self._port,
             start_tls=True if self._encrypted else None,
-            timeout=_TIMEOUT,
+            timeout=CONNECTING.total_seconds(),
         )
         try:
             async with client:
-                await _hand_over(written, client)
+                if client.is_ehlo_or_helo_needed:  # Behind STARTTLS: no part of the mail yet.
+                    await client.ehlo()
+                await _hand_over(written, client, self._handing_over)
         except aiosmtplib.SMTPNotSupported as error:
             raise MailUnavailableError("The mail server can't be used safely.") from error
         except aiosmtplib.SMTPResponseException as error:
@@ -51,7 +71,7 @@ class SmtpMailer:
             raise MailUnavailableError(f"No mail server: {type(error).__name__}.") from error
 
 
-async def _hand_over(written: EmailMessage, client: aiosmtplib.SMTP) -> None:
+async def _hand_over(written: EmailMessage, client: aiosmtplib.SMTP, within: timedelta) -> None:
     """
     Tell what concerns this one mail from trouble with the server, which is aiosmtplib's to raise.
 
@@ -60,13 +80,15 @@ async def _hand_over(written: EmailMessage, client: aiosmtplib.SMTP) -> None:
         MailDeferredError: For now.
     """
     try:
-        await client.send_message(written)
+        await client.send_message(written, timeout=within.total_seconds())
     except aiosmtplib.SMTPNotSupported as error:  # It is connected: this isn't about STARTTLS.
         raise MailRefusedError("The mail server can't write to such an address.") from error
     except aiosmtplib.SMTPRecipientsRefused as error:
         raise _refusal(error.recipients[0]) from error
     except aiosmtplib.SMTPDataError as error:
         raise _refusal(error) from error
+    except aiosmtplib.SMTPTimeoutError as error:
+        raise MailDeferredError("The mail server didn't answer in time.") from error
 
 
 def _refusal(error: aiosmtplib.SMTPResponseException) -> Exception:

@@ -1,5 +1,6 @@
 """A real mail server that answers as a test wants it to."""
 
+import asyncio
 import ssl
 from dataclasses import dataclass, field
 from email.message import EmailMessage
@@ -22,6 +23,7 @@ class MailServer:
     Attributes:
         recipients: Answers to RCPT, by address.
         contents: Answers at the end of DATA, by address.
+        takes: How many seconds it takes to answer there, by address.
         senders: The answer to MAIL.
         tried: Every address that was named in RCPT, in order.
         received: What was taken, in order.
@@ -31,6 +33,7 @@ class MailServer:
 
     recipients: dict[str, str] = field(default_factory=dict)
     contents: dict[str, str] = field(default_factory=dict)
+    takes: dict[str, float] = field(default_factory=dict)
     senders: str | None = None
     tried: list[str] = field(default_factory=list)
     received: list[EmailMessage] = field(default_factory=list)
@@ -96,6 +99,7 @@ class MailServer:
 
     async def handle_DATA(self, _: SMTP, __: Session, envelope: Envelope) -> str:  # noqa: N802
         for address in envelope.rcpt_tos:
+            await asyncio.sleep(self.takes.get(address, 0))
             if address in self.contents:
                 return self.contents[address]
         content = envelope.content

@@ -1,20 +1,22 @@
 """What a mail server's answers mean for one mail, and for those behind it."""
 
+import socket
 import ssl
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from infra.local import ports
 from infra.local.kafka_security import Authority
+from services.notify import smtp
 from services.notify.ports import (
     Mail,
     MailDeferredError,
     MailRefusedError,
     MailUnavailableError,
 )
-from services.notify.smtp import SmtpMailer
+from services.notify.smtp import HANDING_OVER, SmtpMailer
 from tests.services.notify.mailserver import MailServer
 
 ADA = "ada@example.org"
@@ -25,8 +27,15 @@ def mail(to: str = ADA) -> Mail:
     return Mail(to, "Subject", "Text.\n", "<p>Text.</p>", "<1@twofold>", at)
 
 
-def mailer(port: int, *, encrypted: bool = False) -> SmtpMailer:
-    return SmtpMailer(f"127.0.0.1:{port}", "no-reply@example.org", encrypted=encrypted)
+def mailer(
+    port: int, *, encrypted: bool = False, handing_over: timedelta = HANDING_OVER
+) -> SmtpMailer:
+    return SmtpMailer(
+        f"127.0.0.1:{port}",
+        "no-reply@example.org",
+        encrypted=encrypted,
+        handing_over=handing_over,
+    )
 
 
 @pytest.fixture
@@ -68,6 +77,31 @@ class TestAnswers:
     async def test_no_server_is_waited_for(self) -> None:
         with pytest.raises(MailUnavailableError):
             await mailer(ports.free_port()).send(mail())
+
+
+class TestTime:
+    async def test_a_mail_may_take_longer_than_a_connection(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """RFC 5321 §4.5.3.2.6: else it is delivered again and again."""
+        monkeypatch.setattr(smtp, "CONNECTING", timedelta(seconds=1.5))
+        with MailServer(takes={ADA: 2.0}) as server:
+            await mailer(server.port).send(mail())
+        assert server.addresses == [ADA]
+
+    async def test_a_mail_that_takes_too_long_is_that_mails_trouble(self) -> None:
+        with MailServer(takes={ADA: 60.0}) as server, pytest.raises(MailDeferredError):
+            await mailer(server.port, handing_over=timedelta(milliseconds=300)).send(mail())
+
+    async def test_a_server_that_says_nothing_is_waited_for(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(smtp, "CONNECTING", timedelta(milliseconds=300))
+        with (
+            socket.create_server(("127.0.0.1", 0)) as silent,
+            pytest.raises(MailUnavailableError),
+        ):
+            await mailer(silent.getsockname()[1]).send(mail())
 
 
 class TestEncryption:
