@@ -51,6 +51,9 @@ class Waiting:
         """All of them, the oldest first."""
         return tuple(self._tries)
 
+    def __contains__(self, one: Postponed) -> bool:
+        return one in self._tries
+
     def due(self, now: datetime) -> list[Postponed]:
         """Those whose pause is over."""
         return [one for one, tries in self._tries.items() if tries.due <= now]
