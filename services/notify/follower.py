@@ -161,8 +161,8 @@ class _Following:
             events, up_to = await self._with.follows.counted_after(
                 self._partition, part.offset - 1, 1
             )
-            if up_to < part.offset:
-                return
+            if up_to < part.offset:  # Told to some of its audience, and not folded again yet.
+                continue
             counted, person = events[0] if events else (None, None)
             if counted is None or counted.position.offset != part.offset:
                 self._give_up(part, "gone")

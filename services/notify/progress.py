@@ -70,7 +70,7 @@ class GroupProgress:
             raise LogUnavailableError(f"The offsets can't be read: {error}") from error
         if found is None:
             return None
-        postponed, unreadable = read(found.metadata or "")
+        postponed, unreadable = read(found.metadata or "", int(found.offset))
         if unreadable:
             log.warning(
                 "progress.unreadable", group=self._group, partition=partition, items=unreadable
@@ -96,14 +96,21 @@ def write(postponed: Iterable[Postponed]) -> str:
     )
 
 
-def read(metadata: str) -> tuple[tuple[Postponed, ...], int]:
+def read(metadata: str, next_offset: int) -> tuple[tuple[Postponed, ...], int]:
     """
     What `write` wrote, whoever may have written something else there.
+
+    Nothing is postponed that isn't tried yet: only the event at *next_offset* may be told to some.
 
     Returns:
         The postponed mails, and how many items are no such thing, or too many.
     """
     items = metadata.split()
-    found = [match for item in items if (match := _ITEM.fullmatch(item))][:MOST_POSTPONED]
-    postponed = tuple(Postponed(int(match[1]), match[2]) for match in found)
-    return postponed, len(items) - len(found)
+    matches = [match for item in items if (match := _ITEM.fullmatch(item))]
+    found = [Postponed(int(match[1]), match[2]) for match in matches]
+    postponed = tuple(
+        one
+        for one in found
+        if one.offset < next_offset or (one.offset == next_offset and one.staff_id is not None)
+    )[:MOST_POSTPONED]
+    return postponed, len(items) - len(postponed)

@@ -1,6 +1,7 @@
 """One mailbox's trouble is that mailbox's: the real follower, and a mail server that is choosy."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -17,7 +18,7 @@ from services.notify.ports import Postponed
 from services.notify.progress import GroupProgress
 from tests.services.notify.mailserver import MailServer
 from tests.services.notify.sending import following, link_to, somebody, unreachable
-from tests.services.projections.worlds import World, until
+from tests.services.projections.worlds import PARTITIONS, World, until
 
 SOON = timedelta(milliseconds=50)
 BUSY = "450 4.2.1 This mailbox is busy"
@@ -89,6 +90,28 @@ class TestOneMailbox:
             await server.has(3)
             await nothing_postponed(world, progress, organisation_id)
         assert server.addresses == [f"{name}@example.org" for name in ("first", "other", "busy")]
+
+    async def test_it_waits_for_none_that_isnt_there_yet(
+        self, world: World, server: MailServer, group: str
+    ) -> None:
+        """Whoever wrote it, or whatever topic it was of: nothing is folded at its offset."""
+        server.recipients["busy@example.org"] = BUSY
+        async with following(world, server.port, group) as progress:
+            organisation_id = await world.organisation()
+            staff_id = await somebody(world, organisation_id, "busy@example.org")
+            await world.write(link_to(organisation_id, staff_id)[0])
+            await dealt_with(world, progress, organisation_id)
+        partition = world.partition(organisation_id) or 0
+        between = GroupProgress(world.kafka, group=group, topic=world.events)
+        await between.start(PARTITIONS)
+        kept = await between.load(partition)
+        assert kept is not None
+        early = Postponed(kept.next_offset, staff_id)
+        await between.save(partition, replace(kept, postponed=(early, *kept.postponed)))
+        await between.stop()
+        server.recipients.clear()
+        async with following(world, server.port, group, first_pause=SOON) as progress:
+            await server.has(1)
 
     async def test_it_is_given_up_once_the_mailbox_refuses_for_good(
         self, world: World, server: MailServer, group: str
