@@ -60,6 +60,7 @@ class Follower:
         handle: What to do.
         partitions: How many there are.
         audience: For whom events about nobody are dealt with; None: they are without a person.
+        accepted: How many mails the mail server has taken so far, of any partition.
         first_pause: Before something postponed is tried again; each further one is longer.
         clock: The real one.
     """
@@ -72,6 +73,7 @@ class Follower:
     handle: Handle
     partitions: int
     audience: Audience | None = None
+    accepted: Callable[[], int] = lambda: 0
     first_pause: timedelta = FIRST_PAUSE
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 
@@ -103,7 +105,9 @@ class _Following:
     ) -> None:
         self._with, self._partition, self._since = follower, partition, since
         self._next = kept.next_offset
-        self._waiting = Waiting(follower.first_pause, kept.postponed, follower.clock())
+        self._waiting = Waiting(
+            follower.first_pause, kept.postponed, follower.clock(), follower.accepted()
+        )
         self._told = (-1, "")  # The event that is being told to its audience, and who was last.
         self._missing: dict[Postponed, datetime] = {}  # Since when an entry is.
 
@@ -177,7 +181,7 @@ class _Following:
         try:
             await self._do(counted, person, part)
         except MissingEntryError:
-            self._waiting.postpone(part, self._with.clock())
+            self._waiting.postpone(part, self._with.clock(), self._with.accepted())
         else:
             self._missing.pop(part, None)
 
@@ -206,7 +210,7 @@ class _Following:
         self._waiting.done(part)
 
     def _postpone(self, counted: Counted, part: Postponed, error: MailDeferredError) -> None:
-        given_up = self._waiting.postpone(part, self._with.clock())
+        given_up = self._waiting.postpone(part, self._with.clock(), self._with.accepted())
         log.warning(
             "follower.postponed",
             follower=self._with.name, event_id=counted.id, staff_id=part.staff_id, why=str(error),

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import signal
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Final
 
 import structlog
@@ -32,6 +33,15 @@ Held = Callable[[str, Work], Awaitable[None]]
 """Does work whenever the lease of that name is held."""
 
 
+@dataclass(frozen=True)
+class _Effect:
+    """A side effect, as `Follower` takes it."""
+
+    handle: Handle
+    audience: Audience | None = None
+    accepted: Callable[[], int] = lambda: 0
+
+
 async def run(settings: Settings) -> None:
     """
     Follow until told to stop (SIGINT, SIGTERM).
@@ -48,13 +58,12 @@ async def run(settings: Settings) -> None:
             producer = clients.producer(found.connection)
             await producer.start()
             try:
-                mail = _mail(found), WithoutTwoFactor(found.queries)
-                await _follow(found, {MAIL: mail, STATUS: (_status(producer), None)})
+                await _follow(found, {MAIL: _mail(found), STATUS: _status(producer)})
             finally:
                 await producer.stop()
 
 
-def _mail(found: Foundation) -> Handle:
+def _mail(found: Foundation) -> _Effect:
     settings = found.settings
     notifier = Notifier(
         follows=found.follows,
@@ -66,25 +75,23 @@ def _mail(found: Foundation) -> Handle:
         encryption=found.ring.encryption,
         clock=found.now,
     )
-    return notifier.handle
+    return _Effect(notifier.handle, WithoutTwoFactor(found.queries), lambda: notifier.accepted)
 
 
-def _status(producer: AIOKafkaProducer) -> Handle:
-    return StatusPublisher(to_topic(producer)).handle
+def _status(producer: AIOKafkaProducer) -> _Effect:
+    return _Effect(StatusPublisher(to_topic(producer)).handle)
 
 
-async def _follow(found: Foundation, tasks: dict[str, tuple[Handle, Audience | None]]) -> None:
-    leases = found.leases(list(tasks))
+async def _follow(found: Foundation, effects: dict[str, _Effect]) -> None:
+    leases = found.leases(list(effects))
     async with asyncio.TaskGroup() as following:
         following.create_task(leases.run())
-        for name, (handle, audience) in tasks.items():
-            following.create_task(_hold(found, leases.held, name, handle, audience))
+        for name, effect in effects.items():
+            following.create_task(_hold(found, leases.held, name, effect))
         log.info("notify.ready")
 
 
-async def _hold(
-    found: Foundation, held: Held, name: str, handle: Handle, audience: Audience | None
-) -> None:
+async def _hold(found: Foundation, held: Held, name: str, effect: _Effect) -> None:
     """Follow whenever the lease is held; from the kept progress each time."""
 
     async def work() -> None:
@@ -96,8 +103,9 @@ async def _hold(
                 follows=found.follows,
                 passed=found.fates.passed,
                 progress=progress,
-                handle=handle,
-                audience=audience,
+                handle=effect.handle,
+                audience=effect.audience,
+                accepted=effect.accepted,
                 partitions=found.log.partitions,
             ).run()
         finally:

@@ -35,6 +35,8 @@ class Notifier:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         """
+        `accepted` is how many mails the mail server has taken so far.
+
         Args:
             follows: Where sealed entries of the vault come from.
             people: Who is in an organisation.
@@ -45,6 +47,7 @@ class Notifier:
         """
         self._follows, self._people, self._mailer = follows, people, mailer
         self._writing, self._encryption, self._clock = writing, encryption, clock
+        self.accepted = 0
 
     async def handle(self, counted: Counted, person: Person | None) -> None:
         """
@@ -110,6 +113,7 @@ class Notifier:
                 "mail.refused", event_id=counted.id, notice=due.template, why=str(error)
             )
             return
+        self.accepted += 1
         log.info("mail.sent", event_id=counted.id, notice=due.template)
 
 

@@ -51,6 +51,7 @@ async def following(
         handle=notifier.handle,
         partitions=PARTITIONS,
         audience=WithoutTwoFactor(world.queries),
+        accepted=lambda: notifier.accepted,
         first_pause=first_pause,
     )
     try:

@@ -18,13 +18,13 @@ ONE = Postponed(1)
 
 
 def waiting(*postponed: Postponed) -> Waiting:
-    return Waiting(FIRST_PAUSE, postponed, NOW)
+    return Waiting(FIRST_PAUSE, postponed, NOW, 0)
 
 
 def test_pauses_grow_up_to_a_longest() -> None:
     made, now, pauses = waiting(), NOW, list[timedelta]()
     for _ in range(8):
-        assert made.postpone(ONE, now) is None
+        assert made.postpone(ONE, now, 0) is None
         due = made.next_due()
         assert due is not None
         assert made.due(due - timedelta(seconds=1)) == []
@@ -55,17 +55,27 @@ class TestTooMany:
         return waiting(*(Postponed(n) for n in range(MOST_POSTPONED)))
 
     def test_none_is_given_up_that_was_hardly_tried(self) -> None:
-        """A server that puts everybody off is waited for: its mails aren't lost."""
+        """A grey list lets it through soon."""
         made = self.full()
         for _ in range(TRIES_BEFORE_GIVING_UP - 1):
-            made.postpone(Postponed(0), NOW)
+            made.postpone(Postponed(0), NOW, 1)
         with pytest.raises(TooManyPostponedError):
-            made.postpone(Postponed(99), NOW)
+            made.postpone(Postponed(99), NOW, 1)
         assert made.all() == tuple(Postponed(n) for n in range(MOST_POSTPONED))
 
-    def test_the_oldest_is_given_up_that_was_tried_in_vain(self) -> None:
+    def test_none_is_given_up_while_the_server_takes_nothing(self) -> None:
+        """It is the server: everything waits. That it works again counts from the next try."""
         made = self.full()
         for _ in range(TRIES_BEFORE_GIVING_UP):
-            made.postpone(Postponed(0), NOW)
-        assert made.postpone(Postponed(99), NOW) == Postponed(0)
+            made.postpone(Postponed(0), NOW, 0)
+        for accepted in range(2):
+            with pytest.raises(TooManyPostponedError):
+                made.postpone(Postponed(99), NOW, accepted)
+        assert made.all() == tuple(Postponed(n) for n in range(MOST_POSTPONED))
+
+    def test_the_oldest_is_given_up_that_is_put_off_while_others_are_taken(self) -> None:
+        made = self.full()
+        for _ in range(TRIES_BEFORE_GIVING_UP):
+            made.postpone(Postponed(0), NOW, 1)
+        assert made.postpone(Postponed(99), NOW, 1) == Postponed(0)
         assert made.all() == (*(Postponed(n) for n in range(1, MOST_POSTPONED)), Postponed(99))

@@ -14,7 +14,8 @@ from events.staff import TwoFactorDisabled
 from events.vault.sealing import seal
 from services.notify import follower as following_events
 from services.notify import postponed as postponed_mails
-from services.notify.ports import Postponed
+from services.notify.ports import MOST_POSTPONED, Postponed
+from services.notify.postponed import TRIES_BEFORE_GIVING_UP
 from services.notify.progress import GroupProgress
 from tests.services.notify.mailserver import MailServer
 from tests.services.notify.sending import following, link_to, somebody, unreachable
@@ -143,6 +144,42 @@ class TestOneMailbox:
             await dealt_with(world, progress, organisation_id)
             await nothing_postponed(world, progress, organisation_id)
         assert sorted(server.addresses) == addresses
+
+    async def test_an_outage_that_is_answered_as_a_mailboxs_trouble_loses_nothing(
+        self, world: World, server: MailServer, group: str
+    ) -> None:
+        server.recipients["busy@example.org"] = "451 4.3.0 Not now"
+        async with following(world, server.port, group, first_pause=SOON) as progress:
+            organisation_id = await world.organisation()
+            staff_id = await somebody(world, organisation_id, "busy@example.org")
+            account = streams.account(organisation_id, staff_id)
+            for _ in range(60):
+                await world.write(Draft(account, TwoFactorDisabled(cause="declined")))
+            every_one_often = MOST_POSTPONED * (TRIES_BEFORE_GIVING_UP + 1)
+            await server.was_tried("busy@example.org", every_one_often + 10)
+            server.recipients.clear()
+            await server.has(60)
+            await nothing_postponed(world, progress, organisation_id)
+        assert len({mail["Message-ID"] for mail in server.received}) == 60
+
+    async def test_the_oldest_is_given_up_for_anothers_sake_while_the_server_takes_mail(
+        self, world: World, server: MailServer, group: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(postponed_mails, "MOST_POSTPONED", 1)
+        names = ("dead", "good", "too")
+        server.recipients |= {"dead@example.org": BUSY, "too@example.org": BUSY}
+        async with following(world, server.port, group, first_pause=SOON) as progress:
+            organisation_id = await world.organisation()
+            people = [
+                await somebody(world, organisation_id, f"{name}@example.org") for name in names
+            ]
+            for staff_id in people:
+                await world.write(link_to(organisation_id, staff_id)[0])
+            await dealt_with(world, progress, organisation_id)
+            server.recipients.clear()
+            await server.has(2)
+            await nothing_postponed(world, progress, organisation_id)
+        assert server.addresses == ["good@example.org", "too@example.org"]
 
     async def test_what_is_no_longer_due_is_not_sent_late(
         self, world: World, server: MailServer, group: str
