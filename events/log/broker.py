@@ -136,6 +136,10 @@ def _made(name: str, future: "Future[None]") -> bool:
         if error.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS:
             return False
         raise LogUnavailableError(f"Topic {name} can't be made: {error.args[0]}") from error
+    except TimeoutError:
+        raise LogUnavailableError(
+            f"Topic {name} can't be made: the broker hasn't answered for {2 * _TIMEOUT_SECONDS} s."
+        ) from None
     return True
 
 

@@ -30,9 +30,15 @@ def server(stack: TestStack) -> Server:
 @pytest.fixture
 async def topic(kafka: str, unique: Callable[..., str]) -> str:
     topic = replace(topics.STRANGERS, name=unique("log"))
-    await broker.create(
-        kafka, keys=RING.mac.keys, key_id=RING.mac.current, partitions=1, wanted=[topic]
-    )
+    for tries_left in (2, 1, 0):
+        try:
+            await broker.create(
+                kafka, keys=RING.mac.keys, key_id=RING.mac.current, partitions=1, wanted=[topic]
+            )
+            break
+        except LogUnavailableError:  # Frozen a moment ago, a broker may be long in making topics.
+            if not tries_left:
+                raise
     return topic.name
 
 
