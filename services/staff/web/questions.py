@@ -1,6 +1,6 @@
 """What all questions have in common."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Path, Query
 
@@ -11,25 +11,16 @@ from services.web.door import make_way
 from services.web.problems import Problem
 
 Id = Annotated[str, Path(pattern=rf"^{streams.UUID}$")]
-AtLeast = Annotated[
-    str | None,
-    Query(
-        max_length=100,
-        description="generation:partition:offset; the answer includes it",
-        # Told, and not checked, for what is no position is a 400.
-        json_schema_extra={"pattern": "^[^:]*:[0-9]{1,9}:[0-9]{1,18}$"},
-    ),
-]
 
 
-Before = Annotated[
-    str | None,
-    Query(
-        max_length=100,
-        description="The position of an event; what stands before it is told",
-        json_schema_extra={"pattern": "^[^:]*:[0-9]{1,9}:[0-9]{1,18}$"},
-    ),
-]
+def _position(description: str) -> Any:
+    # The shape is told, and not checked, for what is no position is a 400.
+    shape = {"pattern": "^[^:]*:[0-9]{1,9}:[0-9]{1,18}$"}
+    return Query(max_length=100, description=description, json_schema_extra=shape)
+
+
+AtLeast = Annotated[str | None, _position("generation:partition:offset; the answer includes it")]
+Before = Annotated[str | None, _position("The position of an event; what stands before it is told")]
 
 
 async def reached(at_least: str | None, queries: Queries) -> None:

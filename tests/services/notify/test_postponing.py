@@ -51,6 +51,13 @@ async def postponed(
     return kept.postponed
 
 
+async def links_for(world: World, organisation_id: str, *names: str) -> None:
+    """Each joins, and is sent a link, in this order."""
+    for name in names:
+        staff_id = await somebody(world, organisation_id, f"{name}@example.org")
+        await world.write(link_to(organisation_id, staff_id)[0])
+
+
 async def nothing_postponed(world: World, progress: GroupProgress, organisation_id: str) -> None:
     async def nothing() -> bool:
         return not await postponed(world, progress, organisation_id)
@@ -65,9 +72,7 @@ class TestOneMailbox:
         server.recipients["busy@example.org"] = BUSY
         async with following(world, server.port, group, first_pause=SOON) as progress:
             organisation_id = await world.organisation()
-            for name in ("busy", "other"):
-                staff_id = await somebody(world, organisation_id, f"{name}@example.org")
-                await world.write(link_to(organisation_id, staff_id)[0])
+            await links_for(world, organisation_id, "busy", "other")
             await server.has(1)
             await server.was_tried("busy@example.org", 3)
             server.recipients.clear()
@@ -81,9 +86,7 @@ class TestOneMailbox:
         server.contents["busy@example.org"] = BUSY
         async with following(world, server.port, group) as progress:
             organisation_id = await world.organisation()
-            for name in ("first", "busy", "other"):
-                staff_id = await somebody(world, organisation_id, f"{name}@example.org")
-                await world.write(link_to(organisation_id, staff_id)[0])
+            await links_for(world, organisation_id, "first", "busy", "other")
             await dealt_with(world, progress, organisation_id)
             assert len(await postponed(world, progress, organisation_id)) == 1
         server.contents.clear()
